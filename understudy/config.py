@@ -1,0 +1,199 @@
+"""The one configuration of the command line, DVC and the pipeline: `params.yaml` as frozen models.
+
+A section is a stage's options; an unknown key is an error. Options of the generator and of the
+gate are checked by their owners (`generators.create`, `audit.Policy`).
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from understudy.errors import ConfigError
+
+Seed = Annotated[int, Field(ge=0, lt=2**53)]
+"""2**53 is the largest whole number that survives every JSON reader between here and a cluster."""
+PoolShare = Annotated[float, Field(gt=0, le=0.4)]
+
+
+class Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Data(Section):
+    """Which table, and what is known about it.
+
+    Attributes:
+        path: the raw table: a file, or a database URL; None: `--data` gives it.
+        target: the column that the utility metrics predict; None: none.
+        unit: the id column that names the privacy unit; None: each row is a unit.
+        schema_file: a JSON schema that overrides what is inferred.
+        drop: columns to leave out before anything else.
+        split_seed: None tosses the members' coin from OS entropy, as a private table needs;
+            a number makes the split repeatable, for public tables only.
+    """
+
+    path: str | None = None
+    target: str | None = None
+    unit: str | None = None
+    schema_file: str | None = None
+    drop: tuple[str, ...] = ()
+    split_seed: Seed | None = None
+
+
+class Preprocess(Section):
+    """How large the audit's tables are; see `splits.sizes` for the rule and the trade.
+
+    Attributes:
+        audit_units: the members (and the non-members) the audit should have, in privacy units.
+        min_pool_share, max_pool_share: bounds on the share of units in the audit pool, which is
+            half members, half non-members. The reference table is as large as the pool.
+        max_audit_units: no more than this many units a side, however large the table is.
+        test_share: the share of units in the test table.
+    """
+
+    audit_units: Annotated[int, Field(ge=1)] = 1_000
+    min_pool_share: PoolShare = 0.16
+    max_pool_share: PoolShare = 0.30
+    max_audit_units: Annotated[int, Field(ge=1)] = 10_000
+    test_share: Annotated[float, Field(gt=0, le=0.2)] = 0.06
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Preprocess:
+        if self.min_pool_share > self.max_pool_share:
+            raise ValueError(f"min_pool_share {self.min_pool_share} exceeds max_pool_share; swap them")
+        return self
+
+
+class Generator(Section):
+    """Which generator, its seed, and its own options, e.g. `{min_leaf: 100}`."""
+
+    name: str = "forest"
+    seed: Seed = 0
+    config: dict[str, Any] = {}
+
+
+class Sample(Section):
+    """How many synthetic rows (None: as many as rows trained), and the seed that draws them."""
+
+    n_rows: Annotated[int, Field(ge=1, le=1_000_000_000)] | None = None
+    seed: Seed = 0
+
+
+class Evaluate(Section):
+    """`seed` fixes folds and subsamples of the evaluation and the audit."""
+
+    seed: Seed = 0
+
+
+class Register(Section):
+    """`name` of the registered model; None: the data file's name without its suffixes."""
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9_. -]+$")] | None = None
+
+
+SectionName = Literal["data", "preprocess", "generator", "sample", "evaluate", "gate", "register"]
+
+
+class Params(Section):
+    """All sections. `gate` holds fields of `audit.Policy`; what it leaves out has its default.
+
+    >>> Params().sample.n_rows is None
+    True
+    >>> Params.parse("generator: {nmae: forest}")
+    Traceback (most recent call last):
+    understudy.errors.ConfigError: params: generator.nmae: unknown key; did you mean 'name'?
+    """
+
+    data: Data = Data()
+    preprocess: Preprocess = Preprocess()
+    generator: Generator = Generator()
+    sample: Sample = Sample()
+    evaluate: Evaluate = Evaluate()
+    gate: dict[str, Any] = {}
+    registration: Annotated[Register, Field(alias="register")] = Register()
+
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+
+    @classmethod
+    def parse(cls, text: str, source: str = "params") -> Params:
+        """Raises ConfigError naming `source`, the key and the remedy."""
+        import yaml
+
+        try:
+            content = yaml.safe_load(text)
+        except yaml.YAMLError as e:
+            mark = getattr(e, "problem_mark", None)
+            line = f" on line {mark.line + 1}" if mark else ""
+            raise ConfigError(f"{source}: not valid YAML{line}: {getattr(e, 'problem', None) or e}") from None
+        if not isinstance(content, dict | None):
+            sections = ", ".join(_keys(()))
+            raise ConfigError(f"{source}: holds a {type(content).__name__}; it needs the sections {sections}")
+        # An empty section (`gate:`) means its defaults.
+        return cls.of({k: v for k, v in (content or {}).items() if v is not None}, source)
+
+    @classmethod
+    def of(cls, content: dict[Any, Any], source: str = "params") -> Params:
+        """The same from a mapping."""
+        try:
+            return cls.model_validate(content)
+        except ValidationError as e:
+            raise ConfigError(f"{source}: {_problem(e)}") from None
+
+    @classmethod
+    def read(cls, path: str | Path) -> Params:
+        try:
+            text = Path(path).read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as e:
+            reason = getattr(e, "strerror", None) or "not UTF-8"
+            raise ConfigError(f"{path}: can't be read ({reason}); give another file with --params") from None
+        return cls.parse(text, str(path))
+
+    def with_data(self, path: str, **fields: Any) -> Params:
+        """A copy with another table. Nothing that was said about one table is carried over to the
+        next: the data section (target, unit, a seeded split) and the model's name are replaced."""
+        return self.model_copy(update={"data": Data(path=path, **fields), "registration": Register()})
+
+    def model_name(self) -> str:
+        """The name to register under. Raises ConfigError when there is neither a name nor a path."""
+        if self.registration.name:
+            return self.registration.name
+        if not self.data.path:
+            raise ConfigError("data.path is not set; give a table with --data or in the params file")
+        stem = re.split(r"[\\/#]", self.data.path.rstrip("/\\"))[-1].split(".")[0]
+        return re.sub(r"[^A-Za-z0-9_-]+", "_", stem).strip("_") or "table"
+
+    def section(self, name: SectionName) -> dict[str, Any]:
+        """One section as simple types."""
+        return self.to_dict()[name]
+
+    def to_dict(self) -> dict[str, Any]:
+        """All sections as simple types; `Params.of` reads it back."""
+        return self.model_dump(mode="json", by_alias=True)
+
+
+def _problem(e: ValidationError) -> str:
+    """The first complaint: key, what is wrong, what to do."""
+    error = e.errors()[0]
+    where = ".".join(str(p) for p in error["loc"])
+    if error["type"] == "extra_forbidden":
+        known = _keys(error["loc"][:-1])
+        near = difflib.get_close_matches(str(error["loc"][-1]), known, 1)
+        remedy = f"did you mean {near[0]!r}?" if near else f"keys are: {', '.join(known)}"
+        return f"{where}: unknown key; {remedy}"
+    message = error["msg"].removeprefix("Value error, ")
+    if error["type"] == "value_error":
+        return f"{where}: {message}"
+    return f"{where}: is {error['input']!r}; {message.replace('Input should', 'it must')}"
+
+
+def _keys(path: tuple[int | str, ...]) -> list[str]:
+    model: Any = Params
+    for part in path:
+        field = next(f for n, f in model.model_fields.items() if part in (n, f.alias))
+        model = field.annotation
+    return [f.alias or n for n, f in model.model_fields.items()]

@@ -1,0 +1,190 @@
+"""Infer a table's schema: kinds, precision, missing values, identifiers and keys.
+
+A schema file or an explicit `Column` overrides what is inferred here. What is inferred holds no
+values of the table (no bounds, no categories), so that a schema can be shared.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+
+from understudy.errors import SchemaError
+from understudy.identifiers import identifier_by_name, identifier_by_value, looks_like_text
+from understudy.schema import Column, TableSchema, unknown_column
+from understudy.tables import conform_column, to_datetime
+
+MAX_DECIMALS = 6
+DATE_FORMATS = ("%Y/%m/%d", "%d.%m.%Y", "%m/%d/%Y", "%d/%m/%Y", "%d-%m-%Y", "%d-%b-%Y", "%Y%m%d")
+
+
+def infer_schema(
+    table: pd.DataFrame,
+    *,
+    target: str | None = None,
+    unit: str | None = None,
+    overrides: TableSchema | None = None,
+) -> TableSchema:
+    """The schema of a raw table, columns in table order.
+
+    Args:
+        target: the column that models will predict from the others.
+        unit: the column whose equal values belong to one person (the privacy unit).
+        overrides: a (possibly partial) schema from a file; its columns replace inference.
+
+    Raises:
+        SchemaError: unknown column, mixed types, a column without values or with a single one
+            (unless `overrides` declares it), infinite values, dates out of range.
+    """
+    names = [str(c) for c in table.columns]
+    declared: Mapping[str, Column] = {c.name: c for c in overrides.columns} if overrides else {}
+    for name in declared:
+        if name not in names:
+            raise SchemaError(unknown_column(name, names, "schema column"))
+    target = target or (overrides.target if overrides else None)
+    unit = unit or (overrides.unit if overrides else None)
+    for name, what in ((target, "target"), (unit, "unit")):
+        if name is not None and name not in names:
+            raise SchemaError(unknown_column(name, names, what))
+    columns = []
+    for name in names:
+        if name in declared:
+            conform_column(table[name], declared[name])
+            columns.append(_with_nullability(declared[name], table[name]))
+        elif name == unit:
+            columns.append(Column(name=name, kind="id", identifier="unit key", nullable=bool(table[name].isna().any())))
+        else:
+            columns.append(infer_column(table[name], is_target=name == target))
+    try:
+        schema = TableSchema(columns=tuple(columns), target=target, unit=unit)
+    except ValueError as e:
+        raise SchemaError(str(e)) from None
+    if not schema.modelled:
+        raise SchemaError("no column is left to model: all are identifiers or free text; declare kinds in a schema file")
+    return schema
+
+
+def _with_nullability(column: Column, values: pd.Series) -> Column:
+    return column.model_copy(update={"nullable": column.nullable or bool(values.isna().any())})
+
+
+def infer_column(values: pd.Series, *, is_target: bool = False) -> Column:
+    """The `Column` of one raw column. Raises SchemaError naming the column."""
+    name = str(values.name)
+    present = values.dropna()
+    nullable = len(present) < len(values)
+    if not len(present):
+        raise SchemaError(f"column {name!r} has no values at all; leave it out with --drop {name!r}")
+    unique = pd.Series(present.unique())
+    if len(unique) == 1 and not is_target:
+        raise SchemaError(
+            f"column {name!r} has a single value throughout; leave it out with --drop {name!r}, or declare it in a schema file"
+        )
+    if values.dtype.kind == "b" or isinstance(values.dtype, pd.BooleanDtype):
+        return Column(name=name, kind="boolean", nullable=nullable)
+    if values.dtype.kind == "M" or isinstance(values.dtype, pd.DatetimeTZDtype):
+        return _datetime_column(name, unique, nullable)
+    if pd.api.types.is_numeric_dtype(values.dtype):
+        return _numeric_column(name, present, unique, nullable, is_target)
+    return _text_column(name, present, unique.astype(object), nullable, is_target)
+
+
+def _datetime_column(name: str, unique: pd.Series, nullable: bool) -> Column:
+    try:
+        dates = to_datetime(unique)
+    except (ValueError, OverflowError) as e:
+        raise SchemaError(f"column {name!r} has dates out of range ({str(e).splitlines()[0][:80]}); years 1678 to 2261 can be used") from None
+    stamps = dates.to_numpy().astype("int64")
+    for step in (86_400_000_000_000, 3_600_000_000_000, 60_000_000_000, 1_000_000_000, 1_000_000, 1_000):
+        if not (stamps % step).any():
+            return Column(name=name, kind="datetime", nullable=nullable, step=step)
+    return Column(name=name, kind="datetime", nullable=nullable)
+
+
+def _numeric_column(name: str, present: pd.Series, unique: pd.Series, nullable: bool, is_target: bool) -> Column:
+    floats = unique.to_numpy(dtype=float)
+    if np.isinf(floats).any():
+        raise SchemaError(f"column {name!r} has infinite values; replace them by missing values or a number")
+    decimals = decimals_of(floats)
+    key = len(unique) == len(present) > 50 and decimals == 0
+    span = floats.max() - floats.min()
+    if key and not is_target and (span == len(unique) - 1 or identifier_by_name(name) is not None):
+        return Column(name=name, kind="id", nullable=nullable, identifier="key", action="replace")
+    if identifier_by_name(name) not in (None, "key") and decimals == 0 and len(unique) > 0.5 * len(present) and not is_target:
+        return Column(name=name, kind="id", nullable=nullable, identifier=identifier_by_name(name))
+    return Column(name=name, kind="numerical", nullable=nullable, decimals=decimals, step=step_of(floats, decimals))
+
+
+def decimals_of(floats: np.ndarray) -> int | None:
+    """The digits after the point that hold every value, at most 6; None if they don't.
+
+    >>> decimals_of(np.array([1.5, 2.25])), decimals_of(np.array([1.0, 3.0])), decimals_of(np.array([np.pi]))
+    (2, 0, None)
+    """
+    scale = np.abs(floats).max(initial=0.0)
+    for d in range(MAX_DECIMALS + 1):
+        if scale * 10.0**d >= 2**53:
+            return None
+        if np.array_equal(np.round(floats, d), floats):
+            return d
+    return None
+
+
+def step_of(floats: np.ndarray, decimals: int | None) -> int:
+    """The greatest step, in units of the last decimal, whose multiples all values are.
+
+    >>> step_of(np.array([10000.0, 30000.0]), 0), step_of(np.array([0.5, 1.0]), 1)
+    (10000, 5)
+    """
+    if decimals is None or len(floats) < 3:
+        return 1
+    units = np.round(floats * 10.0**decimals)
+    if np.abs(units).max(initial=0) >= 2**53:
+        return 1
+    return max(int(np.gcd.reduce(units.astype("int64"))), 1)
+
+
+def _text_column(name: str, present: pd.Series, unique: pd.Series, nullable: bool, is_target: bool) -> Column:
+    text = unique.map(str)
+    numbers = pd.to_numeric(text, errors="coerce")
+    if numbers.notna().all():
+        floats = numbers.to_numpy(dtype=float)
+        return _numeric_column(name, present, pd.Series(floats), nullable, is_target)
+    as_strings = present.astype(str)
+    numeric = as_strings.isin(set(text[numbers.notna()])).to_numpy()
+    if numeric.mean() >= 0.8:
+        odd = as_strings[~numeric].iloc[0]
+        raise SchemaError(
+            f"column {name!r} mixes numbers with other values such as {odd[:40]!r} ({int((~numeric).sum()):,} of {len(present):,});"
+            " mend them, or declare its kind in a schema file"
+        )
+    if _all_dates(text):
+        return _datetime_column(name, pd.to_datetime(text, format=date_format(text)), nullable)
+    found = identifier_by_value(text) or identifier_by_name(name)
+    distinct = len(unique) / len(present)
+    if not is_target:
+        if found not in (None, "key") and (distinct > 0.05 or identifier_by_value(text)):
+            return Column(name=name, kind="id", nullable=nullable, identifier=found)
+        if looks_like_text(text, distinct):
+            return Column(name=name, kind="text", nullable=nullable)
+        if (found == "key" and distinct > 0.5) or (distinct > 0.95 and len(present) > 50):
+            return Column(name=name, kind="id", nullable=nullable, identifier="key", action="replace")
+    value_type = "string"
+    return Column(name=name, kind="categorical", nullable=nullable, value_type=value_type)
+
+
+def date_format(text: pd.Series) -> str | None:
+    """The one format of DATE_FORMATS (or ISO 8601) in which every value is a date, else None."""
+    sample = text.iloc[:1000]
+    for fmt in ("ISO8601", *DATE_FORMATS):
+        if pd.to_datetime(sample, format=fmt, errors="coerce").notna().all():
+            parsed = pd.to_datetime(text, format=fmt, errors="coerce")
+            if parsed.notna().all():
+                return fmt
+    return None
+
+
+def _all_dates(text: pd.Series) -> bool:
+    return bool(text.str.contains(r"\d[-/.]\w+[-/.]\d|^\d{8}$", regex=True).all()) and date_format(text) is not None

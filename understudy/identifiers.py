@@ -56,9 +56,9 @@ def looks_like_text(text: pd.Series, distinct: float) -> bool:
     return bool(distinct > 0.3 and words >= 4) or bool(text.iloc[:2000].str.len().mean() > 200)
 
 
-def surrogates(column: Column, n_rows: int) -> pd.Series:
-    """Unique surrogate values for a replaced identifier; they say nothing about real ones."""
-    numbers = np.arange(1, n_rows + 1)
+def surrogates(column: Column, n_rows: int, start: int = 0) -> pd.Series:
+    """Unique surrogate values, numbered from `start` + 1, for a replaced identifier; they say nothing about real ones."""
+    numbers = np.arange(start + 1, start + n_rows + 1)
     kind = column.identifier or "key"
     if kind in ("key", "unit key"):
         return pd.Series(numbers, name=column.name)

@@ -1,0 +1,186 @@
+"""Categories and booleans as tokens; rare ones share OTHER, many ones share buckets."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+import pandas as pd
+
+from understudy.errors import ConfigError
+from understudy.schema import Column
+from understudy.tables import label
+
+OTHER_LABEL = "OTHER"
+_MAX_OWN = 200  # categories with a token of their own where there are more than 254
+_N_BUCKETS = 48
+
+
+@dataclass(frozen=True)
+class CategoricalCodec:
+    """Tokens of one categorical or boolean column.
+
+    Attributes:
+        labels: the categories that can be emitted, most frequent first, (n_labels,).
+        token_of: the token of each label, (n_labels,) uint8: its own, or a bucket's.
+        share: the share of each label within its token, (n_labels,) float64.
+        null: the token of missing values, -1 if the column has none.
+        other: the token of categories with too few units, -1 if there are none.
+        n_tokens: how many tokens there are.
+
+    A rare category is never emitted: OTHER is left out of samples where it holds less than 5 %
+    of the column, and emitted as the word OTHER where it holds more.
+    """
+
+    kind: ClassVar[str] = "categorical"
+    column: Column
+    labels: tuple[str, ...]
+    token_of: np.ndarray
+    share: np.ndarray
+    null: int
+    other: int
+    n_tokens: int
+    emit_other: bool
+
+    @classmethod
+    def fit(cls, values: pd.Series, column: Column, units: np.ndarray, min_units: int) -> CategoricalCodec:
+        """`units` holds each row's weight, 1 / (rows of its unit), so that sums count units."""
+        codes, levels = _codes(values)
+        counts = np.bincount(codes[codes >= 0], weights=units[codes >= 0], minlength=len(levels))
+        declared = column.categories is not None
+        keep = np.flatnonzero(counts >= (0 if declared else min_units - 1e-9))
+        if not len(keep):  # every category is rare: the most frequent stay, or nothing could be emitted
+            keep = np.argsort(-counts, kind="stable")[:1]
+        keep = keep[np.argsort(-counts[keep], kind="stable")]
+        token_of = np.arange(len(keep))
+        if len(keep) > 254:
+            # Buckets of neighbouring frequency: about equal mass would hide the frequent in them.
+            token_of = np.where(token_of < _MAX_OWN, token_of, _MAX_OWN + (token_of - _MAX_OWN) % _N_BUCKETS)
+        n = int(token_of.max()) + 1
+        mass = counts[keep] + 1e-9
+        share = mass / np.bincount(token_of, weights=mass, minlength=n)[token_of]
+        rare = float(counts.sum() - counts[keep].sum())
+        other, null = -1, -1
+        if len(keep) < len(levels):
+            other, n = n, n + 1
+        if column.nullable:
+            null, n = n, n + 1
+        emit = bool(other >= 0 and column.kind == "categorical" and rare >= 0.05 * counts.sum())
+        return cls(column, tuple(levels[i] for i in keep), token_of.astype(np.uint8), share, null, other, n, emit)
+
+    def encode(self, values: pd.Series) -> np.ndarray:
+        """Tokens, (n,) uint8; an unknown category is OTHER, or the last label where there is none."""
+        codes, levels = _codes(values)
+        index = {name: i for i, name in enumerate(self.labels)}
+        fallback = self.other if self.other >= 0 else int(self.token_of[-1])
+        table = np.array([self.token_of[index[x]] if x in index else fallback for x in levels] + [max(self.null, 0)])
+        return table[codes].astype(np.uint8)
+
+    def decode(self, tokens: np.ndarray, u: np.ndarray) -> np.ndarray:
+        """Label indices, (n,) int64; -1 is missing, len(labels) is OTHER. `u` is uniform on [0, 1)."""
+        order = np.argsort(self.token_of, kind="stable")
+        sorted_tokens = self.token_of[order]
+        if len(order) == sorted_tokens[-1] + 1:
+            table = np.full(256, -1, dtype=np.int64)
+            table[sorted_tokens] = order
+        else:
+            cumulative = sorted_tokens + _cumulative(self.share[order], sorted_tokens)
+            found = order[np.minimum(np.searchsorted(cumulative, tokens + u, side="right"), len(order) - 1)]
+            table = None
+        indices = table[tokens] if table is not None else found
+        if self.other >= 0:
+            indices = np.where(tokens == self.other, len(self.labels), indices)
+        return np.where(tokens == self.null, -1, indices) if self.null >= 0 else indices
+
+    def to_series(self, indices: np.ndarray) -> pd.Series:
+        if self.column.kind == "boolean":
+            truth = np.array([x == "True" for x in self.labels] + [False])
+            values = pd.Series(truth[indices])
+            return values.astype("boolean").mask(indices < 0) if (indices < 0).any() else values
+        labels = [*self.labels, OTHER_LABEL] if self.emit_other and OTHER_LABEL not in self.labels else list(self.labels)
+        return pd.Series(pd.Categorical.from_codes(np.minimum(indices, len(labels) - 1), categories=labels))
+
+    def parts(self, values: pd.Series) -> list[tuple[np.ndarray, np.ndarray]]:
+        """The tokens that can emit each value, and P(value | token), as [(tokens (n,), mass (n,))].
+
+        A category that is never emitted has mass 0.
+        """
+        codes, levels = _codes(values)
+        index = {name: i for i, name in enumerate(self.labels)}
+        table = np.array([self.share[index[x]] if x in index else float(self.emit_other) for x in levels] + [1.0])
+        return [(self.encode(values), table[codes])]
+
+    def emittable(self) -> np.ndarray:
+        """Which tokens a sample may hold, (n_tokens,) bool."""
+        ok = np.ones(self.n_tokens, dtype=bool)
+        if self.other >= 0 and not self.emit_other:
+            ok[self.other] = False
+        return ok
+
+    def allow(self, condition: Any) -> tuple[np.ndarray, np.ndarray]:
+        """The share of each token that a condition allows, (n_tokens,), and the allowed labels, (n_labels,) bool.
+
+        Raises ConfigError for a category the generator can't emit.
+        """
+        if isinstance(condition, Mapping):
+            raise ConfigError(f"where: column {self.column.name!r} is {self.column.kind}, it takes values, not a range")
+        wanted = condition if isinstance(condition, list | tuple | set) else [condition]
+        allowed = np.zeros(len(self.labels), dtype=bool)
+        share = np.zeros(self.n_tokens)
+        for value in wanted:
+            if value is None or value != value or value == "":
+                if self.null < 0:
+                    raise ConfigError(f"where: column {self.column.name!r} has no missing values")
+                share[self.null] = 1.0
+                continue
+            text = label(value)
+            text = text.capitalize() if self.column.kind == "boolean" else text
+            if text not in self.labels:
+                near = ", ".join(self.labels[:8]) + (", ..." if len(self.labels) > 8 else "")
+                raise ConfigError(f"where: {self.column.name}={text!r} is not a value the generator knows; it knows: {near}")
+            allowed[self.labels.index(text)] = True
+        share[: int(self.token_of.max()) + 1] = np.bincount(self.token_of, weights=self.share * allowed)
+        return share, allowed
+
+    def restricted(self, allowed: np.ndarray) -> CategoricalCodec:
+        """The same tokens, emitting only the allowed labels."""
+        weight = self.share * allowed
+        total = np.bincount(self.token_of, weights=weight)[self.token_of]
+        share = np.where(total > 0, weight / np.maximum(total, 1e-300), self.share)
+        return CategoricalCodec(
+            self.column, self.labels, self.token_of, share, self.null, self.other, self.n_tokens, self.emit_other
+        )
+
+    def coarse(self, mass: np.ndarray) -> np.ndarray:
+        return np.arange(self.n_tokens, dtype=np.uint8)
+
+    def state(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+        meta = {"labels": list(self.labels), "null": self.null, "other": self.other, "n_tokens": self.n_tokens,
+                "emit_other": self.emit_other}  # fmt: skip
+        return meta, {"token_of": self.token_of, "share": self.share}
+
+    @classmethod
+    def from_state(cls, column: Column, meta: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> CategoricalCodec:
+        return cls(column, tuple(meta["labels"]), arrays["token_of"], arrays["share"], meta["null"], meta["other"],
+                   meta["n_tokens"], meta["emit_other"])  # fmt: skip
+
+
+def _codes(values: pd.Series) -> tuple[np.ndarray, list[str]]:
+    """Codes, (n,) with -1 for missing, and the levels as text."""
+    if isinstance(values.dtype, pd.CategoricalDtype):
+        return values.cat.codes.to_numpy(), [str(c) for c in values.cat.categories]
+    codes, levels = pd.factorize(values.astype(object))
+    return codes, [label(x) for x in levels]
+
+
+def _cumulative(share: np.ndarray, tokens: np.ndarray) -> np.ndarray:
+    """Cumulative share within each run of equal tokens, ending just above 1 so that u < 1 stays inside."""
+    total = np.cumsum(share)
+    starts = np.flatnonzero(np.diff(tokens, prepend=-1))
+    base = np.repeat(np.where(starts > 0, total[starts - 1], 0.0), np.diff(np.append(starts, len(tokens))))
+    ends = np.append(starts[1:], len(tokens)) - 1
+    within = total - base
+    within[ends] = 1.0
+    return within

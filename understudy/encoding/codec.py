@@ -1,0 +1,94 @@
+"""The codecs of a whole table: fit, encode, split features, state for artifacts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from understudy.encoding.categorical import CategoricalCodec
+from understudy.encoding.numerical import NumericalCodec
+from understudy.schema import Column, TableSchema
+
+Codec = CategoricalCodec | NumericalCodec
+MIN_UNITS = 11  # El Emam et al.: smaller cells are suppressed before release
+
+
+@dataclass(frozen=True)
+class TableCodec:
+    """One codec per modelled column, in table order."""
+
+    codecs: tuple[Codec, ...]
+
+    def encode(self, table: pd.DataFrame) -> np.ndarray:
+        """Tokens, (n_columns, n_rows) uint8."""
+        return np.stack([c.encode(table[c.column.name]) for c in self.codecs])
+
+    def features(self, table: pd.DataFrame, tokens: np.ndarray) -> np.ndarray:
+        """Split codes, (n_columns, n_rows) uint8: tokens, or the rank of the value itself where it has one."""
+        codes = np.empty_like(tokens)
+        for j, c in enumerate(self.codecs):
+            codes[j] = feature_codes(c, tokens[j], _floats(c, table))
+        return codes
+
+    def index(self, name: str) -> int:
+        return next(j for j, c in enumerate(self.codecs) if c.column.name == name)
+
+    def state(self) -> tuple[list[dict[str, Any]], dict[str, np.ndarray]]:
+        metas, arrays = [], {}
+        for j, c in enumerate(self.codecs):
+            meta, own = c.state()
+            metas.append({"kind": c.kind, **meta})
+            arrays |= {f"codec.{j}.{k}": v for k, v in own.items()}
+        return metas, arrays
+
+    @classmethod
+    def from_state(
+        cls, columns: Sequence[Column], metas: Sequence[Mapping[str, Any]], arrays: Mapping[str, np.ndarray]
+    ) -> TableCodec:
+        codecs: list[Codec] = []
+        for j, (column, meta) in enumerate(zip(columns, metas, strict=True)):
+            prefix = f"codec.{j}."
+            own = {k.removeprefix(prefix): v for k, v in arrays.items() if k.startswith(prefix)}
+            kind = CategoricalCodec if meta["kind"] == "categorical" else NumericalCodec
+            codecs.append(kind.from_state(column, meta, own))
+        return cls(tuple(codecs))
+
+
+def fit_codec(table: pd.DataFrame, schema: TableSchema, *, min_units: int = MIN_UNITS) -> TableCodec:
+    """Codecs for the modelled columns of a conformed table.
+
+    `min_units` is the least number of privacy units behind a category, an exact value or the
+    end of a range.
+    """
+    units = unit_weights(table, schema)
+    codecs: list[Codec] = []
+    for column in schema.modelled:
+        kind = NumericalCodec if column.kind in ("numerical", "datetime") else CategoricalCodec
+        codecs.append(kind.fit(table[column.name], column, units, min_units))
+    return TableCodec(tuple(codecs))
+
+
+def unit_weights(table: pd.DataFrame, schema: TableSchema) -> np.ndarray:
+    """1 / (rows of the row's unit), (n_rows,): sums over rows count units."""
+    if schema.unit is None or schema.unit not in table:
+        return np.ones(len(table))
+    codes, _ = pd.factorize(table[schema.unit], use_na_sentinel=False)
+    return 1.0 / np.bincount(codes)[codes]
+
+
+def feature_codes(codec: Codec, tokens: np.ndarray, x: np.ndarray | None) -> np.ndarray:
+    """Split codes of one column, (n,) uint8; 0 is missing for numbers."""
+    if x is None or isinstance(codec, CategoricalCodec):
+        return tokens
+    codes = np.searchsorted(codec.edges, x, side="right") + 1
+    return np.where(np.isnan(x), 0, codes).astype(np.uint8)
+
+
+def _floats(codec: Codec, table: pd.DataFrame) -> np.ndarray | None:
+    from understudy.encoding.numerical import to_floats
+
+    return to_floats(table[codec.column.name], codec.column) if isinstance(codec, NumericalCodec) else None

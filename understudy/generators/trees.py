@@ -1,0 +1,256 @@
+"""Compiled kernels: grow an entropy tree on byte codes, find leaves, draw tokens.
+
+Growing costs O(rows x features) a level whatever the number of classes: a node's rows are
+counting-sorted by each feature's codes and moved one by one from the right child to the left,
+updating the sum of c log c from a table. Categories are ordered within the node by how often
+they hold its majority class (optimal for two classes: Breiman et al. 1984, theorem 4.5; a good
+heuristic for more).
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit
+
+
+class Tree(NamedTuple):
+    """A tree in arrays, node 0 the root; children come in pairs.
+
+    feature (n_nodes,) int16, -1 for a leaf; mask (n_nodes, 4) uint64, the codes that go left;
+    left (n_nodes,) int32, the left child (the right one follows it); parent (n_nodes,) int32.
+    """
+
+    feature: np.ndarray
+    mask: np.ndarray
+    left: np.ndarray
+    parent: np.ndarray
+
+
+@njit(cache=True, nogil=True)
+def _best_split(x, ordered, rows, classes, weight, n_classes, clogc, min_leaf, total_left, order, sorted_rows):  # type: ignore[no-untyped-def]
+    """Best gain of one feature over `rows`, and the codes that go left as (gain, mask).
+
+    x (n,) uint8 codes of the feature; ordered: numeric order, else by the majority class.
+    """
+    n = len(rows)
+    counts = np.zeros(257, np.int64)
+    for i in range(n):
+        counts[x[rows[i]] + 1] += 1
+    mask = np.zeros(4, np.uint64)
+    distinct = 0
+    for c in range(256):
+        distinct += counts[c + 1] > 0
+    if distinct < 2:
+        return -1.0, mask
+    for c in range(256):
+        order[c] = c
+    if not ordered:
+        majority = np.argmax(total_left)
+        score = np.full(256, -1.0)
+        for i in range(n):
+            if classes[rows[i]] == majority:
+                score[x[rows[i]]] += 1.0
+        for c in range(256):
+            score[c] = (score[c] + 1.0) / counts[c + 1] if counts[c + 1] > 0 else -1.0
+        order[:] = np.argsort(score)
+    start = np.zeros(256, np.int64)
+    filled = 0
+    for k in range(256):
+        start[order[k]] = filled
+        filled += counts[order[k] + 1]
+    for i in range(n):
+        c = x[rows[i]]
+        sorted_rows[start[c]] = rows[i]
+        start[c] += 1
+    right = total_left.copy()
+    left = np.zeros(n_classes, np.int64)
+    sum_left, sum_right = 0.0, 0.0
+    weight_right = 0.0
+    for k in range(n_classes):
+        sum_right += clogc[right[k]]
+    whole = sum_right - clogc[n]
+    for i in range(n):
+        weight_right += weight[sorted_rows[i]]
+    weight_left = 0.0
+    best, cut = -1.0, -1
+    at = 0
+    for k in range(256):
+        size = counts[order[k] + 1]
+        if size == 0:
+            continue
+        for i in range(at, at + size):
+            r = sorted_rows[i]
+            y = classes[r]
+            a, b = left[y], right[y]
+            sum_left += clogc[a + 1] - clogc[a]
+            sum_right += clogc[b - 1] - clogc[b]
+            left[y] = a + 1
+            right[y] = b - 1
+            weight_left += weight[r]
+            weight_right -= weight[r]
+        at += size
+        if at < n and weight_left >= min_leaf and weight_right >= min_leaf:
+            gain = sum_left - clogc[at] + sum_right - clogc[n - at] - whole
+            if gain > best:
+                best, cut = gain, k
+    if cut >= 0:
+        for k in range(cut + 1):
+            c = order[k]
+            if counts[c + 1] > 0:
+                mask[c >> 6] |= np.uint64(1) << np.uint64(c & 63)
+    return best, mask
+
+
+@njit(cache=True, nogil=True)
+def grow(codes, ordered, features, classes, weight, rows, n_classes, min_leaf, penalty, max_depth):  # type: ignore[no-untyped-def]
+    """Grow a tree: split while the gain in log-likelihood (nats) exceeds `penalty` per class present.
+
+    codes (n_columns, n) uint8; ordered (n_columns,) bool; features (p,) int64, the columns to split on;
+    classes (n,) uint8; weight (n,) float64, summed for `min_leaf`; rows (m,) int64, reordered in place.
+    Returns the fields of `Tree`.
+    """
+    n = len(rows)
+    most = 2 * max(int(n / max(min_leaf * 0.5, 1.0)), 1) + 3
+    feature = np.full(most, -1, np.int16)
+    mask = np.zeros((most, 4), np.uint64)
+    left_child = np.zeros(most, np.int32)
+    parent = np.full(most, -1, np.int32)
+    begin = np.zeros(most, np.int64)
+    end = np.zeros(most, np.int64)
+    depth = np.zeros(most, np.int64)
+    end[0] = n
+    n_nodes = 1
+    clogc = np.zeros(n + 2)
+    for i in range(1, n + 2):
+        clogc[i] = i * np.log(i)
+    order = np.zeros(256, np.int64)
+    scratch = np.zeros(n, np.int64)
+    node = 0
+    while node < n_nodes:
+        a, b = begin[node], end[node]
+        here = rows[a:b]
+        m = b - a
+        counts = np.zeros(n_classes, np.int64)
+        total = 0.0
+        for i in range(m):
+            counts[classes[here[i]]] += 1
+            total += weight[here[i]]
+        present = 0
+        for k in range(n_classes):
+            present += counts[k] > 0
+        if present > 1 and total >= 2 * min_leaf and depth[node] < max_depth and n_nodes + 2 <= most:
+            best = penalty * (present - 1)
+            for j in range(len(features)):
+                f = features[j]
+                gain, m4 = _best_split(
+                    codes[f], ordered[f], here, classes, weight, n_classes, clogc, min_leaf, counts, order, scratch[:m]
+                )
+                if gain > best:
+                    best = gain
+                    feature[node] = f
+                    mask[node] = m4
+        if feature[node] >= 0:
+            x = codes[feature[node]]
+            i, j = a, b - 1
+            while i <= j:
+                c = x[rows[i]]
+                if (mask[node, c >> 6] >> np.uint64(c & 63)) & np.uint64(1):
+                    i += 1
+                else:
+                    rows[i], rows[j] = rows[j], rows[i]
+                    j -= 1
+            left_child[node] = n_nodes
+            for child in range(2):
+                parent[n_nodes + child] = node
+                depth[n_nodes + child] = depth[node] + 1
+            begin[n_nodes], end[n_nodes] = a, i
+            begin[n_nodes + 1], end[n_nodes + 1] = i, b
+            n_nodes += 2
+        node += 1
+    return feature[:n_nodes].copy(), mask[:n_nodes].copy(), left_child[:n_nodes].copy(), parent[:n_nodes].copy()
+
+
+@njit(cache=True, nogil=True)
+def leaves(codes, feature, mask, left, start, out):  # type: ignore[no-untyped-def]
+    """The node each row ends in: codes (n_columns, n) uint8, start (n,) int32 the root of the row's tree, out (n,) int32."""
+    for i in range(codes.shape[1]):
+        node = start[i]
+        while feature[node] >= 0:
+            c = codes[feature[node], i]
+            go_left = (mask[node, c >> 6] >> np.uint64(c & 63)) & np.uint64(1)
+            node = left[node] + (0 if go_left else 1)
+        out[i] = node
+
+
+@njit(cache=True, nogil=True)
+def draw(leaf, cdf, u, out):  # type: ignore[no-untyped-def]
+    """Draw a token for each row: the first one whose cumulative probability exceeds u.
+
+    leaf (n,) int32 rows of cdf (n_leaves, n_tokens) float32, u (n,) float64 in [0, 1), which is
+    replaced by what it leaves over inside the token, uniform again; out (n,) uint8.
+    """
+    last = cdf.shape[1] - 1
+    for i in range(len(leaf)):
+        row = cdf[leaf[i]]
+        v = u[i] * row[last]
+        lo, hi = 0, last
+        while lo < hi:
+            middle = (lo + hi) >> 1
+            if row[middle] > v:
+                hi = middle
+            else:
+                lo = middle + 1
+        below = row[lo - 1] if lo > 0 else np.float32(0)
+        width = row[lo] - below
+        rest = (v - below) / width if width > 0 else 0.5
+        u[i] = min(max(rest, 0.0), 0.9999999)
+        out[i] = lo
+
+
+@njit(cache=True, nogil=True)
+def count(leaf, tokens, n_nodes, n_tokens):  # type: ignore[no-untyped-def]
+    """Rows of each token in each node, (n_nodes, n_tokens) float64, from the node of every row."""
+    counts = np.zeros((n_nodes, n_tokens))
+    for i in range(len(leaf)):
+        counts[leaf[i], tokens[i]] += 1.0
+    return counts
+
+
+@njit(cache=True, nogil=True)
+def shrink(counts, feature, left, coarse, n_coarse, weight, weight_within, floor):  # type: ignore[no-untyped-def]
+    """Probabilities of the tokens in every node, shrunk toward the parent's; (n_nodes, n_tokens) float64.
+
+    Two levels: the coarse group by (c + w p_parent) / (n + w), then the token within its group by
+    the same rule with `weight_within`. The root is shrunk toward `floor`, a distribution (n_tokens,).
+    """
+    n_nodes, n_tokens = counts.shape
+    for node in range(n_nodes - 1, -1, -1):
+        if feature[node] >= 0:
+            for t in range(n_tokens):
+                counts[node, t] = counts[left[node], t] + counts[left[node] + 1, t]
+    p = np.zeros((n_nodes, n_tokens))
+    parent = np.full(n_nodes, -1, np.int64)
+    for node in range(n_nodes):
+        if feature[node] >= 0:
+            parent[left[node]] = node
+            parent[left[node] + 1] = node
+    own = np.zeros(n_coarse)
+    prior = np.zeros(n_coarse)
+    for node in range(n_nodes):
+        q = floor if node == 0 else p[parent[node]]
+        own[:] = 0.0
+        prior[:] = 0.0
+        total = 0.0
+        for t in range(n_tokens):
+            own[coarse[t]] += counts[node, t]
+            prior[coarse[t]] += q[t]
+            total += counts[node, t]
+        for t in range(n_tokens):
+            g = coarse[t]
+            if prior[g] <= 0.0:
+                continue
+            group = (own[g] + weight * prior[g]) / (total + weight)
+            p[node, t] = group * (counts[node, t] + weight_within * q[t] / prior[g]) / (own[g] + weight_within)
+    return p

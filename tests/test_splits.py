@@ -25,7 +25,7 @@ def parts(s: Split) -> list[pd.DataFrame]:
         (5_294, 1_588, 0.49),
         (12_500, 2_000, 0.70),
         (40_000, 6_400, 0.70),
-        (1_000_000, 20_000, 0.91),
+        (1_000_000, 10_000, 0.925),
     ],
 )
 def test_sizes_follow_the_documented_rule(units: int, pool: int, share_trained: float) -> None:

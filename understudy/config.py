@@ -44,6 +44,11 @@ class Data(Section):
     drop: tuple[str, ...] = ()
     split_seed: Seed | None = None
 
+    @property
+    def public_path(self) -> str:
+        """`path` without the user and password that a database URL may hold."""
+        return re.sub(r"//[^/@]*@", "//", self.path or "")
+
 
 class Preprocess(Section):
     """How large the audit's tables are; see `splits.sizes` for the rule and the trade.
@@ -59,7 +64,7 @@ class Preprocess(Section):
     audit_units: Annotated[int, Field(ge=1)] = 1_000
     min_pool_share: PoolShare = 0.16
     max_pool_share: PoolShare = 0.30
-    max_audit_units: Annotated[int, Field(ge=1)] = 10_000
+    max_audit_units: Annotated[int, Field(ge=1)] = 5_000
     test_share: Annotated[float, Field(gt=0, le=0.2)] = 0.06
 
     @model_validator(mode="after")

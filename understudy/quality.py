@@ -114,8 +114,9 @@ def _column_profile(values: pd.Series, column: Column) -> dict[str, Any]:
         "missing": round(float(values.isna().mean()), 6),
         "distinct": int(values.nunique()),
     }
-    if column.kind == "numerical":
-        present = values.dropna().astype(float)
+    present = values.dropna()
+    if column.kind == "numerical" and len(present):
+        present = present.astype(float)
         profile |= {
             "mean": float(present.mean()),
             "minimum": float(present.min()),

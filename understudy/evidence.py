@@ -1,0 +1,116 @@
+"""What is known about one model when it comes to the registry, and what the registry answers."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from understudy.config import Params
+from understudy.errors import ArtifactError
+from understudy.provenance import tree_sha256
+from understudy.schema import TableSchema
+
+KEY = "understudy.key"
+PASS = "PASS"
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """The directories that the stages wrote, and what the model was made from.
+
+    Attributes:
+        model_dir: the generator's artifact, from `train`.
+        tables: the split tables and schema.json, from `preprocess`.
+        evaluation, audit: the reports and their metrics.json.
+        synthetic: the synthetic table that was evaluated and audited.
+        data_md5, code_commit: "" where unknown.
+    """
+
+    model_dir: Path
+    tables: Path
+    evaluation: Path
+    audit: Path
+    synthetic: Path
+    params: Params
+    data_md5: str = ""
+    code_commit: str = ""
+
+    @property
+    def verdict(self) -> str:
+        return read_verdict(self.audit / "audit.json")
+
+    @property
+    def schema(self) -> TableSchema:
+        return TableSchema.read(self.tables / "schema.json")
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        """The evaluation's figures under their names, the audit's with the prefix `audit.`."""
+        audited = _read(self.audit / "metrics.json")
+        found = {**_read(self.evaluation / "metrics.json"), **{f"audit.{k}": v for k, v in audited.items()}}
+        return {k: float(v) for k, v in found.items() if v is not None}
+
+    @property
+    def key(self) -> str:
+        """The same for the same data, schema, parameters, artifact and verdict."""
+        parts = [
+            self.data_md5,
+            self.schema.sha256(),
+            json.dumps(self.params.to_dict(), sort_keys=True),
+            tree_sha256(self.model_dir),
+            self.verdict,
+        ]
+        return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+
+    def tags(self) -> dict[str, str]:
+        """The tags of the run and of the model version."""
+        known = {
+            "data.md5": self.data_md5,
+            "schema.sha256": self.schema.sha256(),
+            "code.commit": self.code_commit,
+            "audit.verdict": self.verdict,
+            "generator.name": self.params.generator.name,
+            KEY: self.key,
+        }
+        return {k: v for k, v in known.items() if v}
+
+
+@dataclass(frozen=True)
+class Registration:
+    """Where a run was recorded, and the model version it became (None: it isn't registered)."""
+
+    verdict: str
+    name: str
+    run_id: str
+    tracking_uri: str
+    version: int | None = None
+    champion: bool = False
+    reason: str = ""
+
+    def to_json(self) -> str:
+        return json.dumps(asdict(self), indent=2, ensure_ascii=False) + "\n"
+
+    @classmethod
+    def read(cls, path: str | Path) -> Registration:
+        return cls(**_read(Path(path)))
+
+
+def read_verdict(path: str | Path) -> str:
+    """The verdict in an audit.json: PASS, FAIL or INCONCLUSIVE. Raises ArtifactError."""
+    verdict = _read(Path(path)).get("verdict")
+    if verdict not in (PASS, "FAIL", "INCONCLUSIVE"):
+        raise ArtifactError(f"{path}: verdict {str(verdict)[:40]!r} is not known; run the audit again")
+    return str(verdict)
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        content = None
+    if not isinstance(content, dict):
+        raise ArtifactError(f"{path}: is missing or not a JSON object; run the stage that writes it again")
+    return content

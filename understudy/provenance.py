@@ -1,0 +1,58 @@
+"""What a result was made from: hashes of data, code and artifacts, and the commit."""
+
+from __future__ import annotations
+
+import hashlib
+import subprocess
+from collections.abc import Iterable
+from pathlib import Path
+
+from understudy.errors import TableError
+
+PACKAGE = Path(__file__).resolve().parent
+
+
+def file_md5(path: str | Path) -> str:
+    """The MD5 of a file, which is also its name in a DVC remote. Raises TableError."""
+    digest = hashlib.md5(usedforsecurity=False)
+    try:
+        with open(path, "rb") as f:
+            while block := f.read(1 << 20):
+                digest.update(block)
+    except OSError as e:
+        raise TableError(f"{path}: can't be read ({e.strerror}); check the path") from None
+    return digest.hexdigest()
+
+
+def tree_sha256(root: Path, files: Iterable[Path] | None = None) -> str:
+    """One hash of all files below `root` (or of `files`): relative names and contents."""
+    digest = hashlib.sha256()
+    for path in sorted(files if files is not None else (p for p in root.rglob("*") if p.is_file())):
+        name, content = path.relative_to(root).as_posix().encode(), path.read_bytes()
+        digest.update(b"%d %s %d " % (len(name), name, len(content)))
+        digest.update(content)
+    return digest.hexdigest()
+
+
+def code_sha256() -> str:
+    """The hash of the installed package's source, for cache keys: KFP doesn't look into images."""
+    sources = (p for p in PACKAGE.rglob("*") if p.suffix in (".py", ".html", ".j2", ".css"))
+    return tree_sha256(PACKAGE, sources)
+
+
+def code_commit() -> str:
+    """The commit the package's source is at, with `-dirty` if it was changed; "" outside a checkout."""
+    head = _git("rev-parse", "HEAD")
+    if not head or not _git("ls-files", "--", "errors.py"):
+        return ""
+    return head + ("-dirty" if _git("status", "--porcelain", "--untracked-files=no") else "")
+
+
+def _git(*arguments: str) -> str:
+    try:
+        done = subprocess.run(
+            ["git", "-C", str(PACKAGE), *arguments], capture_output=True, text=True, timeout=10, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return done.stdout.strip() if done.returncode == 0 else ""

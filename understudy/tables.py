@@ -159,6 +159,7 @@ def write_batches(batches: Iterator[pd.DataFrame], path: str | Path) -> int:
     n_rows = 0
     with atomic(path) as temporary:
         writer: Any = None
+        written: Any = None
         sink = pa.output_stream(str(temporary), compression=compression)
         with sink:
             for batch in batches:
@@ -168,19 +169,21 @@ def write_batches(batches: Iterator[pd.DataFrame], path: str | Path) -> int:
                     continue
                 data = pa.Table.from_pandas(_plain(batch) if fmt == "csv" else batch, preserve_index=False)
                 if writer is None:
-                    writer = _writer(fmt, sink, data.schema, Path(path))
-                writer.write_table(data.cast(writer_schema) if (writer_schema := getattr(writer, "schema", None)) else data)
+                    written = data.schema
+                    writer = _writer(fmt, sink, written, Path(path), needs_quotes(batch))
+                writer.write_table(data.cast(written))
             if writer is not None:
                 writer.close()
     return n_rows
 
 
-def _writer(fmt: str, sink: Any, schema: pa.Schema, path: Path) -> Any:
+def _writer(fmt: str, sink: Any, schema: pa.Schema, path: Path, quotes: bool) -> Any:
     if fmt == "csv":
         from pyarrow import csv
 
         tab = "\t" if ".tsv" in path.suffixes else ","
-        return csv.CSVWriter(sink, schema, write_options=csv.WriteOptions(delimiter=tab, quoting_style="needed"))
+        style = "needed" if quotes else "none"  # "needed" quotes every text, needed or not
+        return csv.CSVWriter(sink, schema, write_options=csv.WriteOptions(delimiter=tab, quoting_style=style))
     if fmt == "parquet":
         from pyarrow import parquet
 
@@ -188,6 +191,18 @@ def _writer(fmt: str, sink: Any, schema: pa.Schema, path: Path) -> Any:
     import pyarrow as pa
 
     return pa.ipc.new_file(sink, schema)
+
+
+def needs_quotes(batch: pd.DataFrame) -> bool:
+    """Whether a CSV of this batch, and of others of its categories, must quote its texts."""
+    texts = [str(c) for c in batch.columns]
+    for name in batch.columns:
+        values = batch[name]
+        if isinstance(values.dtype, pd.CategoricalDtype):
+            texts += [str(c) for c in values.cat.categories]
+        elif values.dtype == object:
+            return True
+    return any(re.search(r'[,"\t\r\n;|]|^\s|\s$|^$', t) for t in texts)
 
 
 def _plain(batch: pd.DataFrame) -> pd.DataFrame:

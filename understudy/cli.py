@@ -1,0 +1,251 @@
+"""`understudy`: one subcommand a stage, and the whole pipeline.
+
+Exit codes: 0 done; 1 the audit's verdict is not PASS; 2 bad input, in one line on stderr.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from understudy import __version__, console
+from understudy.errors import ConfigError, UnderstudyError
+from understudy.stage_commands import app as stage_app
+
+app = typer.Typer(
+    name="understudy", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False,
+    help="Synthetic tables that are good enough to train on and private enough to share.",
+)  # fmt: skip
+pipeline_app = typer.Typer(no_args_is_help=True, help="The Kubeflow pipeline.")
+app.add_typer(pipeline_app, name="pipeline")
+app.add_typer(stage_app, name="stage")
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]
+Seed = Annotated[int, typer.Option("--seed", min=0, help="Seed of the random numbers.")]
+Target = Annotated[str | None, typer.Option("--target", help="The column that models will predict.")]
+Unit = Annotated[str | None, typer.Option("--unit", help="The column that names a person who has several rows.")]
+SchemaFile = Annotated[Path | None, typer.Option("--schema", help="A JSON schema that overrides what is inferred.")]
+Drop = Annotated[list[str] | None, typer.Option("--drop", help="A column to leave out (may be repeated).")]
+Settings = Annotated[list[str] | None, typer.Option("--set", help="A setting of the generator, key=value (may be repeated).")]
+Encoding = Annotated[str, typer.Option("--encoding", help="The text encoding of a CSV file.")]
+OutDir = Annotated[Path, typer.Option("-o", "--out", help="The directory to write.")]
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"understudy {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")] = False,
+) -> None:
+    pass
+
+
+@app.command()
+def run(
+    data: Annotated[str | None, typer.Option(help="The raw table: CSV, Parquet, JSON lines, Arrow or SQL-URL#table.")] = None,
+    target: Target = None,
+    unit: Unit = None,
+    schema: SchemaFile = None,
+    drop: Drop = None,
+    encoding: Encoding = "utf-8",
+    params: Annotated[Path | None, typer.Option(help="The configuration; params.yaml here if there is one.")] = None,
+    out: OutDir = Path("out"),
+    as_json: Json = False,
+) -> None:
+    """The whole pipeline here: preprocess, train, sample, evaluate, audit, gate, register."""
+    from pipelines.local import run as run_pipeline
+    from understudy.config import Params
+
+    path = params or Path("params.yaml")
+    configured = Params.read(path) if params or path.exists() else Params()
+    if data is not None:
+        configured = configured.with_data(
+            data, target=target, unit=unit, schema_file=str(schema) if schema else None, drop=tuple(drop or ()),
+            encoding=encoding,
+        )  # fmt: skip
+    elif target or unit or schema or drop:
+        raise ConfigError("--target, --unit, --schema and --drop belong to --data; name the table, or edit params.yaml")
+    if configured.data.path is None:
+        raise ConfigError("no table to work on; give one with --data FILE, or a params.yaml with data.path")
+    with console.progress("run", quiet=as_json) as progress:
+        result = run_pipeline(configured, out_dir=out, progress=progress)
+    console.show(result.summary(), as_json=as_json, title=f"Verdict: {result.verdict}")
+    raise typer.Exit(0 if result.verdict == "PASS" else 1)
+
+
+@app.command()
+def fit(
+    table: Annotated[str, typer.Argument(help="The real table: CSV, Parquet, JSON lines, Arrow or SQL-URL#table.")],
+    out: Annotated[Path, typer.Option("-o", "--out", help="The generator's directory.")],
+    generator: Annotated[str, typer.Option(help="The generator's name; see `understudy generators`.")] = "forest",
+    target: Target = None,
+    unit: Unit = None,
+    schema: SchemaFile = None,
+    drop: Drop = None,
+    encoding: Encoding = "utf-8",
+    seed: Seed = 0,
+    settings: Settings = None,
+    as_json: Json = False,
+) -> None:
+    """Fit a generator on a table."""
+    from understudy import stages
+    from understudy.conditions import parse_settings
+    from understudy.config import Data
+
+    data = Data(
+        path=table, target=target, unit=unit, schema_file=str(schema) if schema else None, drop=tuple(drop or ()),
+        encoding=encoding,
+    )  # fmt: skip
+    with console.progress("fit", quiet=as_json) as progress:
+        result = stages.fit(
+            data=data, model_dir=out, generator=generator, config=parse_settings(settings or []), seed=seed, progress=progress
+        )
+    console.show({"generator": generator, **_counts(result.metrics), "model": out}, as_json=as_json)
+
+
+@app.command()
+def sample(
+    model: Annotated[str, typer.Argument(help="A generator's directory, or models:/NAME@ALIAS.")],
+    n_rows: Annotated[int, typer.Option("-n", "--n-rows", help="How many rows.")],
+    out: Annotated[Path, typer.Option("-o", "--out", help="The table: .csv, .parquet, .jsonl or .arrow.")],
+    where: Annotated[
+        list[str] | None, typer.Option("--where", help="A condition: col=value, col>=number or col<=number (may be repeated).")
+    ] = None,
+    seed: Annotated[int | None, typer.Option("--seed", min=0, help="Seed of the random numbers; none: new rows each time.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Draw synthetic rows, all of them or those that meet conditions."""
+    from understudy import stages
+    from understudy.conditions import parse_where
+    from understudy.generators.base import artifact_schema
+
+    directory = _model_directory(model)
+    conditions = parse_where(where, artifact_schema(directory)) if where else None
+    with console.progress("sample", quiet=as_json) as progress:
+        result = stages.sample(model_dir=directory, out=out, n_rows=n_rows, seed=seed, where=conditions, progress=progress)
+    console.show({**_counts(result.metrics), "table": out}, as_json=as_json)
+
+
+@app.command()
+def evaluate(
+    train: Annotated[Path, typer.Option(help="The real table the generator learnt.")],
+    holdout: Annotated[Path, typer.Option(help="Real rows it never saw.")],
+    synthetic: Annotated[Path, typer.Option(help="Rows it made.")],
+    out: OutDir,
+    target: Target = None,
+    schema: SchemaFile = None,
+    seed: Seed = 0,
+    as_json: Json = False,
+) -> None:
+    """Measure fidelity, detection and utility; write report.html and metrics.json."""
+    from understudy import stages
+
+    described = stages.describe(train, schema_file=schema, target=target)
+    with console.progress("evaluate", quiet=as_json) as progress:
+        result = stages.evaluate(
+            train=train, holdout=holdout, synthetic=synthetic, schema=described, out_dir=out, seed=seed, progress=progress
+        )
+    console.show({**result.metrics, "report": result.paths["report"]}, as_json=as_json)
+
+
+@app.command()
+def audit(
+    members: Annotated[Path, typer.Option(help="Real rows that trained, chosen by coin flips.")],
+    nonmembers: Annotated[Path, typer.Option(help="Real rows that the coins kept out.")],
+    reference: Annotated[Path, typer.Option(help="Other real rows that never trained.")],
+    synthetic: Annotated[Path, typer.Option(help="The synthetic table to audit.")],
+    out: OutDir,
+    unit: Unit = None,
+    schema: SchemaFile = None,
+    seed: Seed = 0,
+    as_json: Json = False,
+) -> None:
+    """Attack the synthetic table; write audit.html and audit.json; exit 1 unless the verdict is PASS."""
+    from understudy import stages
+
+    described = stages.describe(members, schema_file=schema, unit=unit)
+    with console.progress("audit", quiet=as_json) as progress:
+        result = stages.audit(
+            members=members, nonmembers=nonmembers, reference=reference, synthetic=synthetic, schema=described,
+            out_dir=out, seed=seed, progress=progress,
+        )  # fmt: skip
+    verdict = stages.gate(audit=result.paths["audit"])
+    console.show(
+        {"verdict": verdict, **result.metrics, "report": result.paths["report"]}, as_json=as_json, title=f"Verdict: {verdict}"
+    )
+    raise typer.Exit(0 if verdict == "PASS" else 1)
+
+
+@app.command()
+def generators(as_json: Json = False) -> None:
+    """The generators there are, and their settings."""
+    from understudy.generators.base import DEFAULT, REGISTRY, generator_class
+
+    found = {name: generator_class(name) for name in REGISTRY}
+    if as_json:
+        listed = {n: {"summary": c.summary, "settings": c().config.model_dump(), "default": n == DEFAULT} for n, c in found.items()}
+        console.show(listed, as_json=True)
+        return
+    rows = []
+    for name, c in found.items():
+        settings = ", ".join(f"{k}={v}" for k, v in c().config.model_dump().items())
+        rows.append((f"{name} (default)" if name == DEFAULT else name, c.summary, settings))
+    console.show_rows(("generator", "what it is", "settings (--set key=value)"), rows)
+
+
+@pipeline_app.command("compile")
+def compile_pipeline(
+    out: Annotated[Path, typer.Option("-o", "--out", help="The YAML file to write.")] = Path("out/training.yaml"),
+) -> None:
+    """Compile the training pipeline to KFP's IR YAML."""
+    from pipelines.compile import compile_training
+
+    compile_training(out)
+    console.show({"pipeline": out}, as_json=False)
+
+
+def _model_directory(model: str) -> Path:
+    if model.startswith("models:/"):
+        from understudy.tracking import load_registered
+
+        return load_registered(model)
+    return Path(model)
+
+
+def _counts(metrics: dict[str, float]) -> dict[str, Any]:
+    return {k: int(v) if float(v).is_integer() and "seconds" not in k else round(v, 3) for k, v in metrics.items()}
+
+
+def main() -> None:
+    """The console script: runs the app, prints errors as one line, exits with their code."""
+    from typer.exceptions import Abort, TyperException
+
+    try:
+        code = app(standalone_mode=False)
+    except UnderstudyError as e:
+        console.fail(str(e))
+        code = e.exit_code
+    except TyperException as e:
+        console.fail(f"{e.format_message()}; see `understudy --help`")
+        code = 2
+    except (KeyboardInterrupt, Abort):
+        console.fail("interrupted; nothing half-written is left")
+        code = 130
+    except MemoryError:
+        console.fail("out of memory; give fewer rows or columns, or a machine with more")
+        code = 2
+    except BrokenPipeError:  # the reader of our output went away, e.g. `| head`
+        sys.stderr.close()
+        code = 0
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+if __name__ == "__main__":
+    main()

@@ -47,7 +47,10 @@ def test_direct_identifiers_and_keys_are_not_modelled(name: str, values: list, i
 
 def test_free_text_is_not_modelled() -> None:
     rng = np.random.default_rng(0)
-    notes = [" ".join(rng.choice(["pain", "in", "the", "knee", "left", "since", "May"], 8)) + str(i) for i in range(100)]
+    notes = [
+        " ".join(rng.choice(["pain", "in", "the", "knee", "left", "since", "May"], 8)) + str(i)
+        for i in range(100)
+    ]
     assert kinds(pd.DataFrame({"notes": notes, "y": np.arange(100) % 7}))["notes"] == "text"
 
 
@@ -87,7 +90,9 @@ def test_what_can_not_be_used_is_named(column: list, says: str) -> None:
 
 
 def test_unknown_target_and_unit_have_a_suggestion() -> None:
-    with pytest.raises(SchemaError, match="target 'regoin' is not a column of the table; did you mean 'region'"):
+    with pytest.raises(
+        SchemaError, match="target 'regoin' is not a column of the table; did you mean 'region'"
+    ):
         infer_schema(people(100), target="regoin")
     with pytest.raises(SchemaError, match="unit 'who'"):
         infer_schema(people(100), unit="who")

@@ -9,7 +9,9 @@ NAME = Column(name="name", kind="id", identifier="name")
 
 def test_json_round_trip_keeps_everything_and_the_hash() -> None:
     schema = TableSchema(
-        columns=(AGE, NAME, Column(name="é", kind="categorical", categories=("a", "b"), nullable=True)), target="é", unit="name"
+        columns=(AGE, NAME, Column(name="é", kind="categorical", categories=("a", "b"), nullable=True)),
+        target="é",
+        unit="name",
     )
     again = TableSchema.from_json(schema.to_json())
     assert again == schema
@@ -26,7 +28,10 @@ def test_the_hash_tells_schemas_apart() -> None:
     [
         ('{"columns": []}', "at least one column"),
         ('{"columns": [{"name": "a", "kind": "numeric"}]}', "columns.0.kind"),
-        ('{"columns": [{"name": "a", "kind": "id"}, {"name": "a", "kind": "id"}]}', "duplicate column names: a"),
+        (
+            '{"columns": [{"name": "a", "kind": "id"}, {"name": "a", "kind": "id"}]}',
+            "duplicate column names: a",
+        ),
         ('{"columns": [{"name": "age", "kind": "numerical"}], "target": "agee"}', "did you mean 'age'"),
         ('{"columns": [{"name": "a", "kind": "id"}], "target": "a"}', "not modelled"),
         ('{"columns": [{"name": "a", "kind": "boolean"}], "unit": "a"}', "must be of kind id"),

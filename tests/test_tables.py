@@ -12,7 +12,9 @@ from understudy.schema import Column, TableSchema
 from understudy.tables import conform, read_table, write_batches, write_table
 
 
-@pytest.mark.parametrize("name", ["t.csv", "t.csv.gz", "t.csv.zst", "t.tsv", "t.parquet", "t.jsonl", "t.jsonl.gz", "t.arrow"])
+@pytest.mark.parametrize(
+    "name", ["t.csv", "t.csv.gz", "t.csv.zst", "t.tsv", "t.parquet", "t.jsonl", "t.jsonl.gz", "t.arrow"]
+)
 def test_every_format_gives_the_table_back(tmp_path: Path, name: str) -> None:
     table, schema = conformed_people(500)
     write_table(table, tmp_path / name)
@@ -91,7 +93,12 @@ def test_a_password_never_reaches_a_message() -> None:
 
 
 def test_dates_are_read_and_written_as_dates(tmp_path: Path) -> None:
-    table = pd.DataFrame({"day": pd.to_datetime(["2020-02-29", "2021-12-31"]), "at": pd.to_datetime(["2020-01-01 10:30:00", "2021-01-01 00:00:00"])})
+    table = pd.DataFrame(
+        {
+            "day": pd.to_datetime(["2020-02-29", "2021-12-31"]),
+            "at": pd.to_datetime(["2020-01-01 10:30:00", "2021-01-01 00:00:00"]),
+        }
+    )
     write_table(table, tmp_path / "t.csv")
     assert (tmp_path / "t.csv").read_text().splitlines()[1] == "2020-02-29,2020-01-01 10:30:00"
     assert infer_schema(read_table(tmp_path / "t.csv")).column("day").kind == "datetime"

@@ -26,10 +26,16 @@ app.add_typer(stage_app, name="stage")
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]
 Seed = Annotated[int, typer.Option("--seed", min=0, help="Seed of the random numbers.")]
 Target = Annotated[str | None, typer.Option("--target", help="The column that models will predict.")]
-Unit = Annotated[str | None, typer.Option("--unit", help="The column that names a person who has several rows.")]
-SchemaFile = Annotated[Path | None, typer.Option("--schema", help="A JSON schema that overrides what is inferred.")]
+Unit = Annotated[
+    str | None, typer.Option("--unit", help="The column that names a person who has several rows.")
+]
+SchemaFile = Annotated[
+    Path | None, typer.Option("--schema", help="A JSON schema that overrides what is inferred.")
+]
 Drop = Annotated[list[str] | None, typer.Option("--drop", help="A column to leave out (may be repeated).")]
-Settings = Annotated[list[str] | None, typer.Option("--set", help="A setting of the generator, key=value (may be repeated).")]
+Settings = Annotated[
+    list[str] | None, typer.Option("--set", help="A setting of the generator, key=value (may be repeated).")
+]
 Encoding = Annotated[str, typer.Option("--encoding", help="The text encoding of a CSV file.")]
 OutDir = Annotated[Path, typer.Option("-o", "--out", help="The directory to write.")]
 
@@ -42,20 +48,26 @@ def _version(wanted: bool) -> None:
 
 @app.callback()
 def _options(
-    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
 ) -> None:
     pass
 
 
 @app.command()
 def run(
-    data: Annotated[str | None, typer.Option(help="The raw table: CSV, Parquet, JSON lines, Arrow or SQL-URL#table.")] = None,
+    data: Annotated[
+        str | None, typer.Option(help="The raw table: CSV, Parquet, JSON lines, Arrow or SQL-URL#table.")
+    ] = None,
     target: Target = None,
     unit: Unit = None,
     schema: SchemaFile = None,
     drop: Drop = None,
     encoding: Encoding = "utf-8",
-    params: Annotated[Path | None, typer.Option(help="The configuration; params.yaml here if there is one.")] = None,
+    params: Annotated[
+        Path | None, typer.Option(help="The configuration; params.yaml here if there is one.")
+    ] = None,
     out: OutDir = Path("out"),
     as_json: Json = False,
 ) -> None:
@@ -71,7 +83,9 @@ def run(
             encoding=encoding,
         )  # fmt: skip
     elif target or unit or schema or drop:
-        raise ConfigError("--target, --unit, --schema and --drop belong to --data; name the table, or edit params.yaml")
+        raise ConfigError(
+            "--target, --unit, --schema and --drop belong to --data; name the table, or edit params.yaml"
+        )
     if configured.data.path is None:
         raise ConfigError("no table to work on; give one with --data FILE, or a params.yaml with data.path")
     with console.progress("run", quiet=as_json) as progress:
@@ -82,9 +96,13 @@ def run(
 
 @app.command()
 def fit(
-    table: Annotated[str, typer.Argument(help="The real table: CSV, Parquet, JSON lines, Arrow or SQL-URL#table.")],
+    table: Annotated[
+        str, typer.Argument(help="The real table: CSV, Parquet, JSON lines, Arrow or SQL-URL#table.")
+    ],
     out: Annotated[Path, typer.Option("-o", "--out", help="The generator's directory.")],
-    generator: Annotated[str, typer.Option(help="The generator's name; see `understudy generators`.")] = "forest",
+    generator: Annotated[
+        str, typer.Option(help="The generator's name; see `understudy generators`.")
+    ] = "forest",
     target: Target = None,
     unit: Unit = None,
     schema: SchemaFile = None,
@@ -105,7 +123,12 @@ def fit(
     )  # fmt: skip
     with console.progress("fit", quiet=as_json) as progress:
         result = stages.fit(
-            data=data, model_dir=out, generator=generator, config=parse_settings(settings or []), seed=seed, progress=progress
+            data=data,
+            model_dir=out,
+            generator=generator,
+            config=parse_settings(settings or []),
+            seed=seed,
+            progress=progress,
         )
     console.show({"generator": generator, **_counts(result.metrics), "model": out}, as_json=as_json)
 
@@ -116,9 +139,13 @@ def sample(
     n_rows: Annotated[int, typer.Option("-n", "--n-rows", help="How many rows.")],
     out: Annotated[Path, typer.Option("-o", "--out", help="The table: .csv, .parquet, .jsonl or .arrow.")],
     where: Annotated[
-        list[str] | None, typer.Option("--where", help="A condition: col=value, col>=number or col<=number (may be repeated).")
+        list[str] | None,
+        typer.Option("--where", help="A condition: col=value, col>=number or col<=number (may be repeated)."),
     ] = None,
-    seed: Annotated[int | None, typer.Option("--seed", min=0, help="Seed of the random numbers; none: new rows each time.")] = None,
+    seed: Annotated[
+        int | None,
+        typer.Option("--seed", min=0, help="Seed of the random numbers; none: new rows each time."),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Draw synthetic rows, all of them or those that meet conditions."""
@@ -129,7 +156,9 @@ def sample(
     directory = _model_directory(model)
     conditions = parse_where(where, artifact_schema(directory)) if where else None
     with console.progress("sample", quiet=as_json) as progress:
-        result = stages.sample(model_dir=directory, out=out, n_rows=n_rows, seed=seed, where=conditions, progress=progress)
+        result = stages.sample(
+            model_dir=directory, out=out, n_rows=n_rows, seed=seed, where=conditions, progress=progress
+        )
     console.show({**_counts(result.metrics), "table": out}, as_json=as_json)
 
 
@@ -146,11 +175,18 @@ def evaluate(
 ) -> None:
     """Measure fidelity, detection and utility; write report.html and metrics.json."""
     from understudy import stages
+    from understudy.preparation import describe
 
-    described = stages.describe(train, schema_file=schema, target=target)
+    described = describe(train, schema_file=schema, target=target)
     with console.progress("evaluate", quiet=as_json) as progress:
         result = stages.evaluate(
-            train=train, holdout=holdout, synthetic=synthetic, schema=described, out_dir=out, seed=seed, progress=progress
+            train=train,
+            holdout=holdout,
+            synthetic=synthetic,
+            schema=described,
+            out_dir=out,
+            seed=seed,
+            progress=progress,
         )
     console.show({**result.metrics, "report": result.paths["report"]}, as_json=as_json)
 
@@ -169,8 +205,9 @@ def audit(
 ) -> None:
     """Attack the synthetic table; write audit.html and audit.json; exit 1 unless the verdict is PASS."""
     from understudy import stages
+    from understudy.preparation import describe
 
-    described = stages.describe(members, schema_file=schema, unit=unit)
+    described = describe(members, schema_file=schema, unit=unit)
     with console.progress("audit", quiet=as_json) as progress:
         result = stages.audit(
             members=members, nonmembers=nonmembers, reference=reference, synthetic=synthetic, schema=described,
@@ -178,7 +215,9 @@ def audit(
         )  # fmt: skip
     verdict = stages.gate(audit=result.paths["audit"])
     console.show(
-        {"verdict": verdict, **result.metrics, "report": result.paths["report"]}, as_json=as_json, title=f"Verdict: {verdict}"
+        {"verdict": verdict, **result.metrics, "report": result.paths["report"]},
+        as_json=as_json,
+        title=f"Verdict: {verdict}",
     )
     raise typer.Exit(0 if verdict == "PASS" else 1)
 
@@ -190,7 +229,10 @@ def generators(as_json: Json = False) -> None:
 
     found = {name: generator_class(name) for name in REGISTRY}
     if as_json:
-        listed = {n: {"summary": c.summary, "settings": c().config.model_dump(), "default": n == DEFAULT} for n, c in found.items()}
+        listed = {
+            n: {"summary": c.summary, "settings": c().config.model_dump(), "default": n == DEFAULT}
+            for n, c in found.items()
+        }
         console.show(listed, as_json=True)
         return
     rows = []
@@ -202,7 +244,9 @@ def generators(as_json: Json = False) -> None:
 
 @pipeline_app.command("compile")
 def compile_pipeline(
-    out: Annotated[Path, typer.Option("-o", "--out", help="The YAML file to write.")] = Path("out/training.yaml"),
+    out: Annotated[Path, typer.Option("-o", "--out", help="The YAML file to write.")] = Path(
+        "out/training.yaml"
+    ),
 ) -> None:
     """Compile the training pipeline to KFP's IR YAML."""
     from pipelines.compile import compile_training
@@ -220,7 +264,9 @@ def _model_directory(model: str) -> Path:
 
 
 def _counts(metrics: dict[str, float]) -> dict[str, Any]:
-    return {k: int(v) if float(v).is_integer() and "seconds" not in k else round(v, 3) for k, v in metrics.items()}
+    return {
+        k: int(v) if float(v).is_integer() and "seconds" not in k else round(v, 3) for k, v in metrics.items()
+    }
 
 
 def main() -> None:

@@ -27,7 +27,9 @@ def parse_where(texts: Sequence[str], schema: TableSchema) -> dict[str, Any]:
         if operator == "=":
             if isinstance(present, dict):
                 raise ConfigError(f"--where {text}: {name!r} has a range already; give values or a range")
-            where[name] = value if present is None else [*(present if isinstance(present, list) else [present]), value]
+            where[name] = (
+                value if present is None else [*(present if isinstance(present, list) else [present]), value]
+            )
             continue
         if present is not None and not isinstance(present, dict):
             raise ConfigError(f"--where {text}: {name!r} has values already; give values or a range")
@@ -42,7 +44,9 @@ def _split(text: str, schema: TableSchema) -> tuple[str, str, str]:
                 return name, operator, text[len(name) + len(operator) :]
     head = next((text.split(o)[0] for o in (">=", "<=", "=") if o in text), None)
     if head is None:
-        raise ConfigError(f"--where {text}: is no condition; write COLUMN=VALUE, COLUMN>=NUMBER or COLUMN<=NUMBER")
+        raise ConfigError(
+            f"--where {text}: is no condition; write COLUMN=VALUE, COLUMN>=NUMBER or COLUMN<=NUMBER"
+        )
     raise ConfigError(f"--where {text}: {unknown_column(head, schema.names, 'column')}")
 
 

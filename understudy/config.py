@@ -7,6 +7,7 @@ gate are checked by their owners (`generators.create`, `audit.Policy`).
 from __future__ import annotations
 
 import difflib
+import json
 import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -33,6 +34,7 @@ class Data(Section):
         unit: the id column that names the privacy unit; None: each row is a unit.
         schema_file: a JSON schema that overrides what is inferred.
         drop: columns to leave out before anything else.
+        encoding: the text encoding of a CSV file.
         split_seed: None tosses the members' coin from OS entropy, as a private table needs;
             a number makes the split repeatable, for public tables only.
     """
@@ -42,6 +44,7 @@ class Data(Section):
     unit: str | None = None
     schema_file: str | None = None
     drop: tuple[str, ...] = ()
+    encoding: str = "utf-8"
     split_seed: Seed | None = None
 
     @property
@@ -142,6 +145,11 @@ class Params(Section):
         return cls.of({k: v for k, v in (content or {}).items() if v is not None}, source)
 
     @classmethod
+    def from_json(cls, **sections: str) -> Params:
+        """From sections that are JSON objects, as pipelines pass them; "" means its defaults."""
+        return cls.parse("{" + ", ".join(f'"{k}": {v or "{}"}' for k, v in sections.items()) + "}")
+
+    @classmethod
     def of(cls, content: dict[Any, Any], source: str = "params") -> Params:
         """The same from a mapping."""
         try:
@@ -175,6 +183,10 @@ class Params(Section):
     def section(self, name: SectionName) -> dict[str, Any]:
         """One section as simple types."""
         return self.to_dict()[name]
+
+    def section_json(self, name: SectionName) -> str:
+        """One section as a JSON object, always the same for the same content."""
+        return json.dumps(self.section(name), sort_keys=True, separators=(",", ":"))
 
     def to_dict(self) -> dict[str, Any]:
         """All sections as simple types; `Params.of` reads it back."""

@@ -18,9 +18,15 @@ def progress(title: str, *, quiet: bool = False) -> Iterator[Progress]:
         yield lambda share, message: None
         return
     from rich.console import Console
-    from rich.progress import BarColumn, Progress as Bar, TextColumn, TimeElapsedColumn
+    from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
+    from rich.progress import Progress as Bar
 
-    columns = TextColumn("{task.fields[title]:<10}"), BarColumn(), TimeElapsedColumn(), TextColumn("{task.description}")
+    columns = (
+        TextColumn("{task.fields[title]:<10}"),
+        BarColumn(),
+        TimeElapsedColumn(),
+        TextColumn("{task.description}"),
+    )
     with Bar(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task("", total=1.0, title=title)
 

@@ -33,7 +33,9 @@ def read_csv(path: Path, compression: str | None, encoding: str = "utf-8") -> pd
     delimiter = _delimiter(lines, path)
     names = _header(lines, delimiter)
     if len(names) > MAX_COLUMNS:
-        raise TableError(f"{path}: {len(names):,} columns, the most is {MAX_COLUMNS:,}; drop columns or split the table")
+        raise TableError(
+            f"{path}: {len(names):,} columns, the most is {MAX_COLUMNS:,}; drop columns or split the table"
+        )
     decimal = "," if delimiter in ";\t" and _decimal_comma(lines, delimiter) else "."
     try:
         with pa.input_stream(str(path), compression=compression) as stream:
@@ -83,7 +85,9 @@ def _strip(values: pd.Series) -> pd.Series:
     labels = [str(c).strip() for c in values.cat.categories]
     if labels == list(values.cat.categories):
         return values
-    mapped = {old: (None if new in MISSING else new) for old, new in zip(values.cat.categories, labels, strict=True)}
+    mapped = {
+        old: (None if new in MISSING else new) for old, new in zip(values.cat.categories, labels, strict=True)
+    }
     stripped = values.astype(object).map(mapped)
     numbers = pd.to_numeric(stripped, errors="coerce")
     return numbers if (numbers.isna() == stripped.isna()).all() else stripped.astype("category")
@@ -106,7 +110,9 @@ def _head(path: Path, compression: str | None) -> bytes:
             return stream.read(_SNIFF_BYTES)
     except (OSError, pa.ArrowException) as e:
         problem = str(e).splitlines()[0][:160]
-        raise TableError(f"{path}: can't be read ({problem}); check the file and its compression suffix") from None
+        raise TableError(
+            f"{path}: can't be read ({problem}); check the file and its compression suffix"
+        ) from None
 
 
 def _check_bytes(head: bytes, path: Path, encoding: str) -> None:
@@ -119,11 +125,15 @@ def _check_bytes(head: bytes, path: Path, encoding: str) -> None:
     try:
         head.decode(encoding)
     except LookupError:
-        raise TableError(f"{path}: encoding {encoding!r} is not known; use utf-8, latin-1 or cp1252") from None
+        raise TableError(
+            f"{path}: encoding {encoding!r} is not known; use utf-8, latin-1 or cp1252"
+        ) from None
     except UnicodeDecodeError as e:
         if e.start < len(head) - 4:  # not just a character cut at the end of the sample
             line = head[: e.start].count(b"\n") + 1
-            raise TableError(f"{path}: line {line} is not valid {encoding.upper()}; pass --encoding latin-1, or save it as UTF-8") from None
+            raise TableError(
+                f"{path}: line {line} is not valid {encoding.upper()}; pass --encoding latin-1, or save it as UTF-8"
+            ) from None
 
 
 def _lines(head: bytes, encoding: str) -> list[str]:
@@ -134,6 +144,7 @@ def _lines(head: bytes, encoding: str) -> list[str]:
 
 def _delimiter(lines: list[str], path: Path) -> str:
     """The delimiter that splits the header and most lines alike; ',' for a single column."""
+
     def fields(line: str, d: str) -> int:
         return len(next(csv.reader([line], delimiter=d), []))
 
@@ -144,9 +155,18 @@ def _delimiter(lines: list[str], path: Path) -> str:
         if n > 1 and same * min(n, 20) > score:
             best, score = d, same * min(n, 20)
     if not score:
-        other = next((d for d in ":~^ " if fields(lines[0], d) > 2 and all(fields(x, d) == fields(lines[0], d) for x in lines)), None)
+        other = next(
+            (
+                d
+                for d in ":~^ "
+                if fields(lines[0], d) > 2 and all(fields(x, d) == fields(lines[0], d) for x in lines)
+            ),
+            None,
+        )
         if other:
-            raise TableError(f"{path}: looks delimited by {other!r}; convert it to commas, semicolons, tabs or bars")
+            raise TableError(
+                f"{path}: looks delimited by {other!r}; convert it to commas, semicolons, tabs or bars"
+            )
     return best
 
 
@@ -156,7 +176,9 @@ def _header(lines: list[str], delimiter: str) -> list[str]:
 
 def _decimal_comma(lines: list[str], delimiter: str) -> bool:
     cells = [c.strip() for row in csv.reader(lines[1:], delimiter=delimiter) for c in row]
-    return sum(bool(re.fullmatch(r"-?\d+,\d+", c)) for c in cells) > sum(bool(re.fullmatch(r"-?\d+\.\d+", c)) for c in cells)
+    return sum(bool(re.fullmatch(r"-?\d+,\d+", c)) for c in cells) > sum(
+        bool(re.fullmatch(r"-?\d+\.\d+", c)) for c in cells
+    )
 
 
 def _explain(problem: str, path: Path, encoding: str) -> str:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +17,8 @@ from understudy.schema import TableSchema
 
 KEY = "understudy.key"
 PASS = "PASS"
+DEFENDED = (("c2st_auc", "c2st_auc_se"), ("tstr_gap", "tstr_gap_se"))
+"""The metrics a champion defends, lower is better, and their standard errors."""
 
 
 @dataclass(frozen=True)
@@ -96,6 +100,20 @@ class Registration:
     @classmethod
     def read(cls, path: str | Path) -> Registration:
         return cls(**_read(Path(path)))
+
+
+def worse(new: Mapping[str, float], present: Mapping[str, float]) -> str:
+    """Which defended metric is worse by more than two standard errors of the difference; "" if none is.
+
+    >>> worse({"c2st_auc": .60, "c2st_auc_se": .01}, {"c2st_auc": .55, "c2st_auc_se": .01})
+    'its c2st_auc is 0.550, the new one has 0.600'
+    """
+    for metric, error in DEFENDED:
+        if metric in new and metric in present:
+            margin = 2 * math.hypot(new.get(error, 0.0), present.get(error, 0.0))
+            if new[metric] > present[metric] + margin:
+                return f"its {metric} is {present[metric]:.3f}, the new one has {new[metric]:.3f}"
+    return ""
 
 
 def read_verdict(path: str | Path) -> str:

@@ -62,5 +62,7 @@ def surrogates(column: Column, n_rows: int, start: int = 0) -> pd.Series:
     kind = column.identifier or "key"
     if kind in ("key", "unit key"):
         return pd.Series(numbers, name=column.name)
-    pattern = {"email": "person{:07d}@example.org", "phone": "+1-555-{:07d}"}.get(kind, kind.replace(" ", "-") + "-{:07d}")
+    pattern = {"email": "person{:07d}@example.org", "phone": "+1-555-{:07d}"}.get(
+        kind, kind.replace(" ", "-") + "-{:07d}"
+    )
     return pd.Series([pattern.format(i) for i in numbers], name=column.name, dtype=object)

@@ -54,7 +54,9 @@ def infer_schema(
             conform_column(table[name], declared[name])
             columns.append(_with_nullability(declared[name], table[name]))
         elif name == unit:
-            columns.append(Column(name=name, kind="id", identifier="unit key", nullable=bool(table[name].isna().any())))
+            columns.append(
+                Column(name=name, kind="id", identifier="unit key", nullable=bool(table[name].isna().any()))
+            )
         else:
             columns.append(infer_column(table[name], is_target=name == target))
     try:
@@ -62,7 +64,9 @@ def infer_schema(
     except ValueError as e:
         raise SchemaError(str(e)) from None
     if not schema.modelled:
-        raise SchemaError("no column is left to model: all are identifiers or free text; declare kinds in a schema file")
+        raise SchemaError(
+            "no column is left to model: all are identifiers or free text; declare kinds in a schema file"
+        )
     return schema
 
 
@@ -95,7 +99,9 @@ def _datetime_column(name: str, unique: pd.Series, nullable: bool) -> Column:
     try:
         dates = to_datetime(unique)
     except (ValueError, OverflowError) as e:
-        raise SchemaError(f"column {name!r} has dates out of range ({str(e).splitlines()[0][:80]}); years 1678 to 2261 can be used") from None
+        raise SchemaError(
+            f"column {name!r} has dates out of range ({str(e).splitlines()[0][:80]}); years 1678 to 2261 can be used"
+        ) from None
     stamps = dates.to_numpy().astype("int64")
     for step in (86_400_000_000_000, 3_600_000_000_000, 60_000_000_000, 1_000_000_000, 1_000_000, 1_000):
         if not (stamps % step).any():
@@ -103,7 +109,9 @@ def _datetime_column(name: str, unique: pd.Series, nullable: bool) -> Column:
     return Column(name=name, kind="datetime", nullable=nullable)
 
 
-def _numeric_column(name: str, present: pd.Series, unique: pd.Series, nullable: bool, is_target: bool) -> Column:
+def _numeric_column(
+    name: str, present: pd.Series, unique: pd.Series, nullable: bool, is_target: bool
+) -> Column:
     floats = unique.to_numpy(dtype=float)
     if np.isinf(floats).any():
         raise SchemaError(f"column {name!r} has infinite values; replace them by missing values or a number")
@@ -112,9 +120,16 @@ def _numeric_column(name: str, present: pd.Series, unique: pd.Series, nullable: 
     span = floats.max() - floats.min()
     if key and not is_target and (span == len(unique) - 1 or identifier_by_name(name) is not None):
         return Column(name=name, kind="id", nullable=nullable, identifier="key", action="replace")
-    if identifier_by_name(name) not in (None, "key") and decimals == 0 and len(unique) > 0.5 * len(present) and not is_target:
+    if (
+        identifier_by_name(name) not in (None, "key")
+        and decimals == 0
+        and len(unique) > 0.5 * len(present)
+        and not is_target
+    ):
         return Column(name=name, kind="id", nullable=nullable, identifier=identifier_by_name(name))
-    return Column(name=name, kind="numerical", nullable=nullable, decimals=decimals, step=step_of(floats, decimals))
+    return Column(
+        name=name, kind="numerical", nullable=nullable, decimals=decimals, step=step_of(floats, decimals)
+    )
 
 
 def decimals_of(floats: np.ndarray) -> int | None:
@@ -187,4 +202,7 @@ def date_format(text: pd.Series) -> str | None:
 
 
 def _all_dates(text: pd.Series) -> bool:
-    return bool(text.str.contains(r"\d[-/.]\w+[-/.]\d|^\d{8}$", regex=True).all()) and date_format(text) is not None
+    return (
+        bool(text.str.contains(r"\d[-/.]\w+[-/.]\d|^\d{8}$", regex=True).all())
+        and date_format(text) is not None
+    )

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import subprocess
 from collections.abc import Iterable
+from importlib import metadata
 from pathlib import Path
 
+from understudy import __version__
 from understudy.errors import TableError
 
 PACKAGE = Path(__file__).resolve().parent
@@ -46,6 +49,16 @@ def code_commit() -> str:
     if not head or not _git("ls-files", "--", "errors.py"):
         return ""
     return head + ("-dirty" if _git("status", "--porcelain", "--untracked-files=no") else "")
+
+
+def requirements() -> list[str]:
+    """This package and what it needs, at the versions installed here; nothing is looked up elsewhere."""
+    try:
+        needed = metadata.requires("understudy") or []
+    except metadata.PackageNotFoundError:  # run from a source tree
+        needed = []
+    names = sorted(re.split(r"[^A-Za-z0-9._-]", n)[0] for n in needed if "extra ==" not in n)
+    return [f"understudy=={__version__}", *(f"{n}=={metadata.version(n)}" for n in names)]
 
 
 def _git(*arguments: str) -> str:

@@ -101,7 +101,9 @@ class TableSchema(BaseModel):
             if self.target not in names:
                 raise ValueError(unknown_column(self.target, names, "target"))
             if not self.column(self.target).modelled:
-                raise ValueError(f"target {self.target!r} is of kind {self.column(self.target).kind}, which is not modelled")
+                raise ValueError(
+                    f"target {self.target!r} is of kind {self.column(self.target).kind}, which is not modelled"
+                )
         if self.unit is not None:
             if self.unit not in names:
                 raise ValueError(unknown_column(self.unit, names, "unit"))
@@ -131,7 +133,10 @@ class TableSchema(BaseModel):
         raise SchemaError(unknown_column(name, self.names, "column"))
 
     def to_json(self) -> str:
-        return json.dumps(self.model_dump(mode="json", exclude_defaults=True), indent=2, ensure_ascii=False) + "\n"
+        return (
+            json.dumps(self.model_dump(mode="json", exclude_defaults=True), indent=2, ensure_ascii=False)
+            + "\n"
+        )
 
     def sha256(self) -> str:
         canonical = json.dumps(self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
@@ -150,7 +155,9 @@ class TableSchema(BaseModel):
         try:
             text = Path(path).read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as e:
-            raise SchemaError(f"schema file {path}: can't be read ({getattr(e, 'strerror', None) or 'not UTF-8'})") from None
+            raise SchemaError(
+                f"schema file {path}: can't be read ({getattr(e, 'strerror', None) or 'not UTF-8'})"
+            ) from None
         return cls.from_json(text, f"schema file {path}")
 
 
@@ -160,7 +167,11 @@ def unknown_column(name: str, names: Iterable[str], what: str) -> str:
 
     known = list(names)
     near = difflib.get_close_matches(name, known, 1)
-    hint = f"did you mean {near[0]!r}?" if near else f"columns are: {', '.join(known[:12])}{', ...' if len(known) > 12 else ''}"
+    hint = (
+        f"did you mean {near[0]!r}?"
+        if near
+        else f"columns are: {', '.join(known[:12])}{', ...' if len(known) > 12 else ''}"
+    )
     return f"{what} {name!r} is not a column of the table; {hint}"
 
 

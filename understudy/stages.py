@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from understudy.config import Params
+from understudy.config import Data, Params
 from understudy.errors import ConfigError, Rejected, TableError
 from understudy.evidence import PASS, Evidence, Registration, read_verdict
 from understudy.files import atomic, write_text
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 
 TABLES = ("train", "members", "nonmembers", "reference", "test", "holdout")
 """What `preprocess` writes, each as NAME.parquet, beside schema.json and profile.json."""
-SAMPLE_BATCH = 100_000
 
 
 @dataclass(frozen=True)
@@ -55,23 +54,15 @@ def preprocess(
     import numpy as np
     import pandas as pd
 
-    from understudy.inference import infer_schema
+    from understudy.preparation import prepare
     from understudy.provenance import file_md5
-    from understudy.quality import check
     from understudy.splits import split
-    from understudy.tables import conform, read_table, write_table
+    from understudy.tables import write_table
 
     if data_md5 and file_md5(data) != data_md5:
         raise TableError(f"{data}: the table changed since the run was planned (MD5 {data_md5}); run again")
     tell = progress or _silent
-    tell(0.0, "reading the table")
-    raw = _without(read_table(data), params.data.drop)
-    overrides = TableSchema.read(params.data.schema_file) if params.data.schema_file else None
-    inferred = infer_schema(raw, target=params.data.target, unit=params.data.unit, overrides=overrides)
-    schema, dropped = _prepared(inferred)
-    tell(0.4, "checking its quality")
-    table = conform(raw, schema)
-    profile = check(table, schema) | {"dropped": dropped}
+    table, schema, profile = prepare(data, params.data, tell)
     tell(0.7, "splitting it")
     parts = split(table, schema.unit, params.preprocess, np.random.default_rng(params.data.split_seed))
     holdout = pd.concat([parts.test, parts.nonmembers], ignore_index=True)
@@ -108,27 +99,55 @@ def train(
     return StageResult({"model": Path(model_dir)}, {"rows_train": float(len(table)), "fit_seconds": seconds})
 
 
-def sample(
-    *, model_dir: str | Path, out: str | Path, n_rows: int | None = None, seed: int = 0,
-    where: Mapping[str, Any] | None = None, like: str | Path | None = None, progress: Progress | None = None,
+def fit(
+    *, data: Data, model_dir: str | Path, generator: str, config: Mapping[str, Any] | None = None, seed: int = 0,
+    progress: Progress | None = None,
 ) -> StageResult:  # fmt: skip
-    """Write `n_rows` synthetic rows to `out`, in batches; None: as many as the table `like` has."""
+    """`preprocess` and `train` in one, without a split: fit on every row of a raw table.
+
+    For a table whose generator will not be audited here; writes the artifact to `model_dir`.
+    """
     import numpy as np
 
     from understudy.generators import base
-    from understudy.tables import read_table, write_batches
+    from understudy.preparation import prepare
+
+    made = base.create(generator, **(config or {}))
+    table, schema, _ = prepare(data.path or "", data, progress or _silent)
+    started = time.perf_counter()
+    made.fit(table, schema=schema, rng=np.random.default_rng(seed), progress=progress)
+    seconds = time.perf_counter() - started
+    made.save(Path(model_dir))
+    return StageResult({"model": Path(model_dir)}, {"rows_train": float(len(table)), "fit_seconds": seconds})
+
+
+def sample(
+    *, model_dir: str | Path, out: str | Path, n_rows: int | None = None, seed: int | None = 0,
+    where: Mapping[str, Any] | None = None, like: str | Path | None = None, progress: Progress | None = None,
+) -> StageResult:  # fmt: skip
+    """Write `n_rows` synthetic rows to `out`, in batches; None: as many as the table `like` has.
+
+    Equal seeds give equal rows; None gives new ones each time.
+    """
+    import numpy as np
+
+    from understudy.generators import base
+    from understudy.generators.output import sample_batches
+    from understudy.tables import format_of, read_table, write_batches
 
     if n_rows is None and like is None:
         raise ConfigError("n_rows is not set; say how many rows to sample")
+    format_of(out)
     total = len(read_table(like)) if n_rows is None and like is not None else base.check_n_rows(n_rows or 0)
     generator = base.load(model_dir)
-    rng = np.random.default_rng(seed)
     tell = progress or _silent
 
     def batches() -> Iterator[pd.DataFrame]:
-        for start in range(0, max(total, 1), SAMPLE_BATCH):
-            tell(start / max(total, 1), "sampling")
-            yield generator.sample(min(SAMPLE_BATCH, total - start), rng=rng, where=where)
+        done = 0
+        for batch in sample_batches(generator, total, rng=np.random.default_rng(seed), where=where):
+            yield batch
+            done += len(batch)
+            tell(done / max(total, 1), f"{done:,} rows")
 
     started = time.perf_counter()
     write_batches(batches(), out)
@@ -137,8 +156,8 @@ def sample(
 
 
 def evaluate(
-    *, train: str | Path, holdout: str | Path, synthetic: str | Path, schema: str | Path, out_dir: str | Path,
-    seed: int = 0, progress: Progress | None = None,
+    *, train: str | Path, holdout: str | Path, synthetic: str | Path,
+    schema: str | Path | TableSchema, out_dir: str | Path, seed: int = 0, progress: Progress | None = None,
 ) -> StageResult:  # fmt: skip
     """Write to `out_dir` report.html, metrics.json (a flat object) and evaluation.json (details)."""
     import numpy as np
@@ -146,7 +165,7 @@ def evaluate(
     from understudy import evaluation
     from understudy.evaluation.report import write_report
 
-    s = TableSchema.read(schema)
+    s = schema if isinstance(schema, TableSchema) else TableSchema.read(schema)
     tables = {"train": train, "holdout": holdout, "synthetic": synthetic}
     result = evaluation.evaluate(
         **{name: _table(path, s) for name, path in tables.items()},
@@ -165,7 +184,7 @@ def evaluate(
 
 def audit(
     *, members: str | Path, nonmembers: str | Path, reference: str | Path, synthetic: str | Path,
-    schema: str | Path, out_dir: str | Path, gate: Mapping[str, Any] | None = None, seed: int = 0,
+    schema: str | Path | TableSchema, out_dir: str | Path, gate: Mapping[str, Any] | None = None, seed: int = 0,
     generator: str | Path | None = None, progress: Progress | None = None,
 ) -> StageResult:  # fmt: skip
     """Write audit.json, audit.html and metrics.json to `out_dir`. `gate` holds fields of the audit's policy;
@@ -176,7 +195,7 @@ def audit(
     from understudy.audit.report import write_report
     from understudy.generators import base
 
-    s = TableSchema.read(schema)
+    s = schema if isinstance(schema, TableSchema) else TableSchema.read(schema)
     tables = {"members": members, "nonmembers": nonmembers, "reference": reference, "synthetic": synthetic}
     report = auditing.audit(
         **{name: _table(path, s) for name, path in tables.items()},
@@ -201,33 +220,33 @@ def gate(*, audit: str | Path) -> str:
     return read_verdict(audit)
 
 
-def record(
-    *, model_dir: str | Path, tables: str | Path, evaluation: str | Path, audit: str | Path,
-    synthetic: str | Path, params: Params, out: str | Path, data_md5: str = "", code_commit: str = "",
-    tracking_uri: str = "",
-) -> Registration:  # fmt: skip
-    """Log the run and its verdict to the tracking server; register the model if the verdict is PASS.
+def record(*, evidence: Evidence, out: str | Path, tracking_uri: str = "") -> Registration:
+    """Log the run to the tracking server, whatever its verdict; writes the answer to `out` (JSON).
 
-    Reads the directories that `train`, `preprocess`, `evaluate` and `audit` wrote; writes the
-    answer to `out` (JSON). Doing it again, also after a kill, gives the same run and version.
+    Doing it again, also after a kill, gives the same run.
     """
-    from understudy.tracking import register_run
+    from understudy.tracking import record_run
 
-    evidence = Evidence(
-        model_dir=Path(model_dir), tables=Path(tables), evaluation=Path(evaluation), audit=Path(audit),
-        synthetic=Path(synthetic), params=params, data_md5=data_md5, code_commit=code_commit,
-    )  # fmt: skip
-    registration = register_run(evidence, tracking_uri)
-    write_text(out, registration.to_json())
-    return registration
+    recorded = record_run(evidence, tracking_uri)
+    write_text(out, recorded.to_json())
+    return recorded
 
 
-def register(*, audit: str | Path, **evidence: Any) -> Registration:
-    """`record` for a model that has passed. Raises Rejected, and does nothing, for any other."""
-    verdict = gate(audit=Path(audit) / "audit.json")
-    if verdict != PASS:
-        raise Rejected(f"the audit's verdict is {verdict}, so nothing is registered; see {audit}/audit.html")
-    return record(audit=audit, **evidence)
+def register(*, evidence: Evidence, out: str | Path, tracking_uri: str = "") -> Registration:
+    """Register the model as a version and set its aliases; writes the answer to `out` (JSON).
+
+    Does what `record` does first, if that wasn't done. Doing it again gives the same version.
+    Raises Rejected, and does nothing, unless the audit's verdict is PASS.
+    """
+    from understudy.tracking import register_version
+
+    if evidence.verdict != PASS:
+        raise Rejected(
+            f"the verdict is {evidence.verdict}, so nothing is registered; see {evidence.audit}/audit.html"
+        )
+    registered = register_version(evidence, tracking_uri)
+    write_text(out, registered.to_json())
+    return registered
 
 
 def policy(fields: Mapping[str, Any]) -> Policy:
@@ -241,26 +260,6 @@ def policy(fields: Mapping[str, Any]) -> Policy:
     except ValidationError as e:
         known = ", ".join(Policy.model_fields)
         raise ConfigError(f"gate: {first_problem(e)}; its fields are: {known}") from None
-
-
-def _prepared(schema: TableSchema) -> tuple[TableSchema, dict[str, str]]:
-    """The schema without the id and text columns that are dropped, and why each of them was.
-
-    The unit's column stays: the audit needs it, generators never learn it.
-    """
-    stays = {c.name for c in schema.released} | {schema.unit}
-    kept = tuple(c for c in schema.columns if c.name in stays)
-    dropped = {c.name: c.identifier or c.kind for c in schema.columns if c.name not in stays}
-    return schema.model_copy(update={"columns": kept}), dropped
-
-
-def _without(table: pd.DataFrame, names: tuple[str, ...]) -> pd.DataFrame:
-    from understudy.schema import unknown_column
-
-    for name in names:
-        if name not in table.columns:
-            raise ConfigError(unknown_column(name, map(str, table.columns), "dropped column"))
-    return table.drop(columns=list(names))
 
 
 def _table(path: str | Path, schema: TableSchema) -> pd.DataFrame:

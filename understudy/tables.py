@@ -8,6 +8,7 @@ str; boolean: bool or `boolean`; datetime: datetime64[ns]; id and text: as they 
 from __future__ import annotations
 
 import re
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -65,11 +66,7 @@ def read_table(source: str | Path, *, encoding: str = "utf-8") -> pd.DataFrame:
 def _read_file(path: Path, encoding: str) -> pd.DataFrame:
     import pyarrow as pa
 
-    if not path.exists():
-        raise TableError(f"{path}: no such file; check the path")
-    if path.is_dir():
-        raise TableError(f"{path}: is a directory, not a table; name the file in it")
-    fmt, compression = format_of(path)
+    fmt, compression = _format_of_file(path)
     try:
         if path.stat().st_size == 0:
             raise TableError(f"{path}: the file is empty; give a table with a header and rows")
@@ -89,9 +86,25 @@ def _read_file(path: Path, encoding: str) -> pd.DataFrame:
         return _flat(feather.read_table(path), path)
     except pa.ArrowException as e:
         problem = str(e).splitlines()[0][:200]
-        raise TableError(f"{path}: not a readable {fmt} file ({problem}); write it again or convert it") from None
+        raise TableError(
+            f"{path}: not a readable {fmt} file ({problem}); write it again or convert it"
+        ) from None
     except OSError as e:
-        raise TableError(f"{path}: can't be read ({e.strerror or str(e).splitlines()[0][:200]}); check the file") from None
+        raise TableError(
+            f"{path}: can't be read ({e.strerror or str(e).splitlines()[0][:200]}); check the file"
+        ) from None
+
+
+def _format_of_file(path: Path) -> tuple[str, str | None]:
+    try:
+        mode = path.stat().st_mode
+    except FileNotFoundError:
+        raise TableError(f"{path}: no such file; check the path") from None
+    except OSError as e:
+        raise TableError(f"{str(path)[:200]}: can't be read ({e.strerror}); check the path") from None
+    if stat.S_ISDIR(mode):
+        raise TableError(f"{path}: is a directory, not a table; name the file in it")
+    return format_of(path)
 
 
 def _flat(table: pa.Table, path: Path) -> pd.DataFrame:
@@ -101,14 +114,18 @@ def _flat(table: pa.Table, path: Path) -> pd.DataFrame:
     _check_header(table.column_names, path)
     for field in table.schema:
         if pa.types.is_nested(field.type):
-            raise TableError(f"{path}: column {field.name!r} is nested ({field.type}); flatten it into plain columns")
+            raise TableError(
+                f"{path}: column {field.name!r} is nested ({field.type}); flatten it into plain columns"
+            )
         if pa.types.is_binary(field.type) or pa.types.is_large_binary(field.type):
             raise TableError(f"{path}: column {field.name!r} holds bytes; drop it or decode it to text")
     # Integers with missing values must not become floats: 64-bit keys would lose digits.
     nullable = {pa.int8(): pd.Int64Dtype(), pa.int16(): pd.Int64Dtype(), pa.int32(): pd.Int64Dtype(),
                 pa.int64(): pd.Int64Dtype(), pa.bool_(): pd.BooleanDtype()}  # fmt: skip
     has_nulls = {f.type for f, c in zip(table.schema, table.columns, strict=True) if c.null_count}
-    frame = table.to_pandas(types_mapper=lambda t: nullable.get(t) if t in has_nulls else None, date_as_object=False)
+    frame = table.to_pandas(
+        types_mapper=lambda t: nullable.get(t) if t in has_nulls else None, date_as_object=False
+    )
     return frame.reset_index(drop=True)
 
 
@@ -127,7 +144,9 @@ def _read_sql(url: str) -> pd.DataFrame:
             return pd.read_sql_query(query, connection)
     except (sa.exc.SQLAlchemyError, ImportError) as e:
         problem = str(getattr(e, "orig", None) or e).splitlines()[0][:200]
-        raise TableError(f"{shown}: table {name!r} can't be read ({problem}); check the URL, driver and table") from None
+        raise TableError(
+            f"{shown}: table {name!r} can't be read ({problem}); check the URL, driver and table"
+        ) from None
 
 
 def _check_header(names: Any, source: str | Path) -> None:
@@ -137,7 +156,9 @@ def _check_header(names: Any, source: str | Path) -> None:
         if not name.strip():
             raise TableError(f"{source}: column {i + 1} has no name; give every column a header")
         if "\ufffd" in name or any(ord(c) < 32 for c in name):
-            raise TableError(f"{source}: the name of column {i + 1} has unreadable characters; rename it in UTF-8")
+            raise TableError(
+                f"{source}: the name of column {i + 1} has unreadable characters; rename it in UTF-8"
+            )
         if name in seen:
             raise TableError(f"{source}: duplicate column name {name!r}; rename one of them")
         seen.add(name)
@@ -165,7 +186,11 @@ def write_batches(batches: Iterator[pd.DataFrame], path: str | Path) -> int:
             for batch in batches:
                 n_rows += len(batch)
                 if fmt == "jsonl":
-                    sink.write(batch.to_json(orient="records", lines=True, date_format="iso", force_ascii=False).encode())
+                    sink.write(
+                        batch.to_json(
+                            orient="records", lines=True, date_format="iso", force_ascii=False
+                        ).encode()
+                    )
                     continue
                 data = pa.Table.from_pandas(_plain(batch) if fmt == "csv" else batch, preserve_index=False)
                 if writer is None:
@@ -212,7 +237,13 @@ def _plain(batch: pd.DataFrame) -> pd.DataFrame:
         values = plain[name]
         if isinstance(values.dtype, pd.DatetimeTZDtype) or values.dtype.kind == "M":
             midnight = bool((values.dropna() == values.dropna().dt.normalize()).all())
-            plain[name] = values.dt.strftime("%Y-%m-%d" if midnight else "%Y-%m-%d %H:%M:%S.%f" if _subsecond(values) else "%Y-%m-%d %H:%M:%S")
+            plain[name] = values.dt.strftime(
+                "%Y-%m-%d"
+                if midnight
+                else "%Y-%m-%d %H:%M:%S.%f"
+                if _subsecond(values)
+                else "%Y-%m-%d %H:%M:%S"
+            )
         elif isinstance(values.dtype, pd.CategoricalDtype):
             plain[name] = values.astype(object)
     return plain
@@ -250,11 +281,15 @@ def conform_column(values: pd.Series, column: Column) -> pd.Series:
         return values
     except (ValueError, TypeError, OverflowError) as e:
         what = str(e).splitlines()[0][:120] if str(e) else type(e).__name__
-        raise SchemaError(f"column {column.name!r} doesn't hold {column.kind} values ({what}); mend them or change its kind") from None
+        raise SchemaError(
+            f"column {column.name!r} doesn't hold {column.kind} values ({what}); mend them or change its kind"
+        ) from None
 
 
 def _numerical(values: pd.Series, column: Column) -> pd.Series:
-    numbers = pd.to_numeric(values.astype(object) if isinstance(values.dtype, pd.CategoricalDtype) else values)
+    numbers = pd.to_numeric(
+        values.astype(object) if isinstance(values.dtype, pd.CategoricalDtype) else values
+    )
     missing = numbers.isna()
     # Whole 64-bit numbers must not pass through a float, which holds 53 bits.
     if numbers.dtype.kind in "iu" and column.decimals == 0:
@@ -279,7 +314,9 @@ def _categorical(values: pd.Series, column: Column) -> pd.Series:
             return values.cat.remove_unused_categories().cat.as_unordered()
         values = values.astype(object)
     codes, unique = pd.factorize(values, sort=False)
-    return pd.Series(pd.Categorical.from_codes(codes, categories=[label(u) for u in unique]), name=values.name)
+    return pd.Series(
+        pd.Categorical.from_codes(codes, categories=[label(u) for u in unique]), name=values.name
+    )
 
 
 def label(value: Any) -> str:
@@ -303,7 +340,11 @@ def _boolean(values: pd.Series) -> pd.Series:
 def to_datetime(values: pd.Series) -> pd.Series:
     """Dates and times as datetime64[ns], without time zone (UTC). Raises ValueError."""
     text = values.astype(object) if isinstance(values.dtype, pd.CategoricalDtype) else values
-    dates = text if text.dtype.kind == "M" else pd.to_datetime(text, format="ISO8601" if text.dtype == object else None)
+    dates = (
+        text
+        if text.dtype.kind == "M"
+        else pd.to_datetime(text, format="ISO8601" if text.dtype == object else None)
+    )
     if isinstance(dates.dtype, pd.DatetimeTZDtype):
         dates = dates.dt.tz_convert("UTC").dt.tz_localize(None)
     return dates.astype("datetime64[ns]")

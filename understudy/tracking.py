@@ -16,17 +16,16 @@ import json
 import logging
 import math
 import os
+import re
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from understudy import __version__
 from understudy.errors import RegistryError
-from understudy.evidence import KEY, PASS, Evidence, Registration
-from understudy.provenance import file_md5
+from understudy.evidence import KEY, Evidence, Registration, worse
+from understudy.provenance import file_md5, requirements
 from understudy.schema import Column, TableSchema
 
 if TYPE_CHECKING:
@@ -39,8 +38,6 @@ EXPERIMENT = "understudy"
 DEFAULT_DIR = "out"
 SQLITE = "sqlite:///"
 COMPLETE = "understudy.complete"
-DEFENDED = (("c2st_auc", "c2st_auc_se"), ("tstr_gap", "tstr_gap_se"))
-"""The metrics a champion defends, lower is better, and their standard errors."""
 
 
 def uri(given: str = "") -> str:
@@ -53,28 +50,32 @@ def local_uri(directory: str | Path) -> str:
     return SQLITE + str((Path(directory) / "mlflow.db").resolve())
 
 
-def register_run(evidence: Evidence, tracking_uri: str = "") -> Registration:
-    """Record the run; if its verdict is PASS register the model and set the aliases.
+def record_run(evidence: Evidence, tracking_uri: str = "") -> Registration:
+    """Record the run with its parameters, metrics, verdict, lineage and reports, whatever the verdict.
 
     Raises RegistryError when the server (see `uri`) can't be reached or refuses.
     """
     with _connected(tracking_uri) as client:
-        name, run = evidence.params.model_name(), _run(client, evidence)
-        version = _version_of(client, name, run.info.run_id)
-        registration = Registration(evidence.verdict, name, run.info.run_id, uri(tracking_uri))
-        if run.data.tags.get(COMPLETE):
+        run = _recorded(client, evidence)
+        return _answer(evidence, run, tracking_uri, reason="recorded")
+
+
+def register_version(evidence: Evidence, tracking_uri: str = "") -> Registration:
+    """Record the run if it isn't yet, register its model as a version, and set the aliases.
+
+    The caller has made sure that the verdict is PASS. Raises RegistryError.
+    """
+    with _connected(tracking_uri) as client:
+        name, run = evidence.params.model_name(), _recorded(client, evidence)
+        version = _version_of(client, name, run.info.run_id) or _create_version(client, name, run, evidence)
+        if version.tags.get(COMPLETE):
             present = _alias(client, name, "champion")
-            mine = version is not None and present is not None and present.version == version.version
-            return _answer(registration, version, mine, "was recorded before")
-        _log(client, run, evidence)
-        champion, reason = False, "not registered, since it did not pass"
-        if evidence.verdict == PASS:
-            version = version or _create_version(client, name, run, evidence)
+            champion, reason = present is not None and present.version == version.version, "registered before"
+        else:
             client.set_registered_model_alias(name, "candidate", version.version)
             champion, reason = _challenge(client, name, version, evidence)
-        client.set_tag(run.info.run_id, COMPLETE, "true")
-        client.set_terminated(run.info.run_id, "FINISHED")
-        return _answer(registration, version, champion, reason)
+            client.set_model_version_tag(name, version.version, COMPLETE, "true")
+        return _answer(evidence, run, tracking_uri, version, champion, reason)
 
 
 def load_registered(model_uri: str, tracking_uri: str = "") -> Path:
@@ -135,6 +136,16 @@ def _run(client: MlflowClient, evidence: Evidence) -> Run:
     return client.create_run(place, tags=evidence.tags(), run_name=name)
 
 
+def _recorded(client: MlflowClient, evidence: Evidence) -> Run:
+    """The run, with everything logged to it."""
+    run = _run(client, evidence)
+    if not run.data.tags.get(COMPLETE):
+        _log(client, run, evidence)
+        client.set_tag(run.info.run_id, COMPLETE, "true")
+        client.set_terminated(run.info.run_id, "FINISHED")
+    return run
+
+
 def _log(client: MlflowClient, run: Run, evidence: Evidence) -> None:
     """Parameters, metrics, lineage and reports. To log the same again changes nothing."""
     from mlflow.entities import Metric, Param
@@ -185,7 +196,7 @@ def _create_version(client: MlflowClient, name: str, run: Run, evidence: Evidenc
             loader_module="understudy.pyfunc",
             data_path=str(evidence.model_dir),
             signature=_signature(evidence.schema),
-            pip_requirements=_requirements(),
+            pip_requirements=requirements(),
         )
     try:
         client.create_registered_model(name)
@@ -213,20 +224,6 @@ def _challenge(
     return True, "the first champion" if present is None else f"not worse than version {present.version}"
 
 
-def worse(new: Mapping[str, float], present: Mapping[str, float]) -> str:
-    """Which defended metric is worse by more than two standard errors of the difference; "" if none is.
-
-    >>> worse({"c2st_auc": .60, "c2st_auc_se": .01}, {"c2st_auc": .55, "c2st_auc_se": .01})
-    'its c2st_auc is 0.550, the new one has 0.600'
-    """
-    for metric, error in DEFENDED:
-        if metric in new and metric in present:
-            margin = 2 * math.hypot(new.get(error, 0.0), present.get(error, 0.0))
-            if new[metric] > present[metric] + margin:
-                return f"its {metric} is {present[metric]:.3f}, the new one has {new[metric]:.3f}"
-    return ""
-
-
 def _version_of(client: MlflowClient, name: str, run_id: str) -> ModelVersion | None:
     found = client.search_model_versions(f"run_id = '{run_id}'")
     return next((v for v in found if v.name == name), None)
@@ -243,8 +240,19 @@ def _alias(client: MlflowClient, name: str, alias: str) -> ModelVersion | None:
         raise
 
 
-def _answer(made: Registration, version: ModelVersion | None, champion: bool, reason: str) -> Registration:
-    return replace(made, version=int(version.version) if version else None, champion=champion, reason=reason)
+def _answer(
+    evidence: Evidence, run: Run, tracking_uri: str, version: ModelVersion | None = None,
+    champion: bool = False, reason: str = "",
+) -> Registration:  # fmt: skip
+    return Registration(
+        verdict=evidence.verdict,
+        name=evidence.params.model_name(),
+        run_id=run.info.run_id,
+        tracking_uri=_public(uri(tracking_uri)),
+        version=int(version.version) if version else None,
+        champion=champion,
+        reason=reason,
+    )
 
 
 def _signature(schema: TableSchema) -> ModelSignature:
@@ -268,19 +276,6 @@ def _type(column: Column) -> str:
     return {"boolean": "boolean", "datetime": "datetime"}.get(column.kind, "string")
 
 
-def _requirements() -> list[str]:
-    """This package and what it needs, at the versions installed here; nothing is looked up elsewhere."""
-    import re
-    from importlib import metadata
-
-    try:
-        needed = metadata.requires("understudy") or []
-    except metadata.PackageNotFoundError:  # run from a source tree
-        needed = []
-    names = [re.split(r"[^A-Za-z0-9._-]", n)[0] for n in needed if "extra ==" not in n]
-    return [f"understudy=={__version__}", *(f"{n}=={metadata.version(n)}" for n in sorted(names))]
-
-
 def _flat(content: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
     """Nested sections as dotted names and text; what is None or empty is left out by the caller."""
     for key, value in content.items():
@@ -292,6 +287,4 @@ def _flat(content: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, s
 
 def _public(server: str) -> str:
     """A URI without the credentials it may hold."""
-    import re
-
     return re.sub(r"//[^/@]*@", "//", server)

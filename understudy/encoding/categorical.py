@@ -68,14 +68,18 @@ class CategoricalCodec:
         if column.nullable:
             null, n = n, n + 1
         emit = bool(other >= 0 and column.kind == "categorical" and rare >= 0.05 * counts.sum())
-        return cls(column, tuple(levels[i] for i in keep), token_of.astype(np.uint8), share, null, other, n, emit)
+        return cls(
+            column, tuple(levels[i] for i in keep), token_of.astype(np.uint8), share, null, other, n, emit
+        )
 
     def encode(self, values: pd.Series) -> np.ndarray:
         """Tokens, (n,) uint8; an unknown category is OTHER, or the last label where there is none."""
         codes, levels = _codes(values)
         index = {name: i for i, name in enumerate(self.labels)}
         fallback = self.other if self.other >= 0 else int(self.token_of[-1])
-        table = np.array([self.token_of[index[x]] if x in index else fallback for x in levels] + [max(self.null, 0)])
+        table = np.array(
+            [self.token_of[index[x]] if x in index else fallback for x in levels] + [max(self.null, 0)]
+        )
         return table[codes].astype(np.uint8)
 
     def decode(self, tokens: np.ndarray, u: np.ndarray) -> np.ndarray:
@@ -99,7 +103,11 @@ class CategoricalCodec:
             truth = np.array([x == "True" for x in self.labels] + [False])
             values = pd.Series(truth[indices])
             return values.astype("boolean").mask(indices < 0) if (indices < 0).any() else values
-        labels = [*self.labels, OTHER_LABEL] if self.emit_other and OTHER_LABEL not in self.labels else list(self.labels)
+        labels = (
+            [*self.labels, OTHER_LABEL]
+            if self.emit_other and OTHER_LABEL not in self.labels
+            else list(self.labels)
+        )
         return pd.Series(pd.Categorical.from_codes(np.minimum(indices, len(labels) - 1), categories=labels))
 
     def parts(self, values: pd.Series) -> list[tuple[np.ndarray, np.ndarray]]:
@@ -109,7 +117,9 @@ class CategoricalCodec:
         """
         codes, levels = _codes(values)
         index = {name: i for i, name in enumerate(self.labels)}
-        table = np.array([self.share[index[x]] if x in index else float(self.emit_other) for x in levels] + [1.0])
+        table = np.array(
+            [self.share[index[x]] if x in index else float(self.emit_other) for x in levels] + [1.0]
+        )
         return [(self.encode(values), table[codes])]
 
     def emittable(self) -> np.ndarray:
@@ -125,7 +135,9 @@ class CategoricalCodec:
         Raises ConfigError for a category the generator can't emit.
         """
         if isinstance(condition, Mapping):
-            raise ConfigError(f"where: column {self.column.name!r} is {self.column.kind}, it takes values, not a range")
+            raise ConfigError(
+                f"where: column {self.column.name!r} is {self.column.kind}, it takes values, not a range"
+            )
         wanted = condition if isinstance(condition, list | tuple | set) else [condition]
         allowed = np.zeros(len(self.labels), dtype=bool)
         share = np.zeros(self.n_tokens)
@@ -139,7 +151,9 @@ class CategoricalCodec:
             text = text.capitalize() if self.column.kind == "boolean" else text
             if text not in self.labels:
                 near = ", ".join(self.labels[:8]) + (", ..." if len(self.labels) > 8 else "")
-                raise ConfigError(f"where: {self.column.name}={text!r} is not a value the generator knows; it knows: {near}")
+                raise ConfigError(
+                    f"where: {self.column.name}={text!r} is not a value the generator knows; it knows: {near}"
+                )
             allowed[self.labels.index(text)] = True
         share[: int(self.token_of.max()) + 1] = np.bincount(self.token_of, weights=self.share * allowed)
         return share, allowed
@@ -150,7 +164,14 @@ class CategoricalCodec:
         total = np.bincount(self.token_of, weights=weight)[self.token_of]
         share = np.where(total > 0, weight / np.maximum(total, 1e-300), self.share)
         return CategoricalCodec(
-            self.column, self.labels, self.token_of, share, self.null, self.other, self.n_tokens, self.emit_other
+            self.column,
+            self.labels,
+            self.token_of,
+            share,
+            self.null,
+            self.other,
+            self.n_tokens,
+            self.emit_other,
         )
 
     def coarse(self, mass: np.ndarray) -> np.ndarray:
@@ -162,7 +183,9 @@ class CategoricalCodec:
         return meta, {"token_of": self.token_of, "share": self.share}
 
     @classmethod
-    def from_state(cls, column: Column, meta: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> CategoricalCodec:
+    def from_state(
+        cls, column: Column, meta: Mapping[str, Any], arrays: Mapping[str, np.ndarray]
+    ) -> CategoricalCodec:
         return cls(column, tuple(meta["labels"]), arrays["token_of"], arrays["share"], meta["null"], meta["other"],
                    meta["n_tokens"], meta["emit_other"])  # fmt: skip
 

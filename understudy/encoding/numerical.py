@@ -80,11 +80,21 @@ class NumericalCodec:
         spike = support >= need
         if spike.sum() > 160:
             spike &= rows >= np.sort(rows[spike])[-160]
-        grid = 1.0 if column.kind == "datetime" else 0.0 if column.decimals is None else column.step * 10.0**-column.decimals
+        grid = (
+            1.0
+            if column.kind == "datetime"
+            else 0.0
+            if column.decimals is None
+            else column.step * 10.0**-column.decimals
+        )
         rest = np.repeat(distinct[~spike], rows[~spike])
         rest = np.clip(rest, low, high)
         budget = MAX_TOKENS - int(spike.sum())
-        bins = _bins(rest, min(budget, max(int(len(rest) / max(2 * min_units, 20)), 1)), grid) if len(rest) else np.empty((0, N_KNOTS))
+        bins = (
+            _bins(rest, min(budget, max(int(len(rest) / max(2 * min_units, 20)), 1)), grid)
+            if len(rest)
+            else np.empty((0, N_KNOTS))
+        )
         knots = np.concatenate([np.repeat(distinct[spike, None], N_KNOTS, axis=1), bins])
         exact = np.arange(len(knots)) < spike.sum()
         order = np.lexsort((~exact, knots[:, 0]))
@@ -141,7 +151,11 @@ class NumericalCodec:
         missing = np.isnan(x)
         if self.column.kind == "datetime":
             stamps = np.where(missing, 0, x).astype("int64") * self.column.step
-            return pd.Series(stamps.astype("datetime64[ns]")).mask(missing) if missing.any() else pd.Series(stamps.astype("datetime64[ns]"))
+            return (
+                pd.Series(stamps.astype("datetime64[ns]")).mask(missing)
+                if missing.any()
+                else pd.Series(stamps.astype("datetime64[ns]"))
+            )
         if self.column.decimals == 0:
             whole = pd.Series(np.where(missing, 0, x).astype("int64"))
             return whole.astype("Int64").mask(missing) if missing.any() else whole
@@ -175,7 +189,9 @@ class NumericalCodec:
         found = [(tokens, self.mass_within(x, tokens))]
         bins = np.flatnonzero(~self.exact)
         if self.exact.any() and len(bins) and self.grid:
-            around = bins[np.clip(np.searchsorted(self.knots[bins, 0], x, side="right") - 1, 0, len(bins) - 1)]
+            around = bins[
+                np.clip(np.searchsorted(self.knots[bins, 0], x, side="right") - 1, 0, len(bins) - 1)
+            ]
             own = self.exact[np.minimum(tokens, len(self.exact) - 1)] & ~np.isnan(x)
             found.append((around.astype(np.uint8), np.where(own, self.mass_within(x, around), 0.0)))
         return found
@@ -217,7 +233,9 @@ class NumericalCodec:
         if isinstance(wanted, Mapping):
             unknown = set(wanted) - {"min", "max"}
             if unknown:
-                raise ConfigError(f"where: {self.column.name}: unknown key {sorted(unknown)[0]!r}; a range has min and max")
+                raise ConfigError(
+                    f"where: {self.column.name}: unknown key {sorted(unknown)[0]!r}; a range has min and max"
+                )
             lo = self._number(wanted["min"]) if "min" in wanted else -np.inf
             return lo, self._number(wanted["max"]) if "max" in wanted else np.inf
         x = self._number(wanted)
@@ -229,7 +247,9 @@ class NumericalCodec:
                 return float(to_floats(pd.Series([value]), self.column)[0])
             x = float(value)
         except (ValueError, TypeError):
-            raise ConfigError(f"where: {self.column.name}={value!r} is not a {'date' if self.column.kind == 'datetime' else 'number'}") from None
+            raise ConfigError(
+                f"where: {self.column.name}={value!r} is not a {'date' if self.column.kind == 'datetime' else 'number'}"
+            ) from None
         if not np.isfinite(x):
             raise ConfigError(f"where: {self.column.name}={value!r} is not finite")
         return x
@@ -265,9 +285,20 @@ class NumericalCodec:
         return meta, {"knots": self.knots, "exact": self.exact.astype(np.uint8), "edges": self.edges}
 
     @classmethod
-    def from_state(cls, column: Column, meta: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> NumericalCodec:
+    def from_state(
+        cls, column: Column, meta: Mapping[str, Any], arrays: Mapping[str, np.ndarray]
+    ) -> NumericalCodec:
         span = np.tile([0.0, 1.0], (len(arrays["knots"]), 1))
-        return cls(column, arrays["knots"], arrays["exact"].astype(bool), arrays["edges"], meta["null"], meta["low"], meta["high"], span)
+        return cls(
+            column,
+            arrays["knots"],
+            arrays["exact"].astype(bool),
+            arrays["edges"],
+            meta["null"],
+            meta["low"],
+            meta["high"],
+            span,
+        )
 
 
 def to_floats(values: pd.Series, column: Column) -> np.ndarray:

@@ -47,7 +47,12 @@ class Generator(Protocol):
     schema: TableSchema
 
     def fit(
-        self, table: pd.DataFrame, *, schema: TableSchema, rng: np.random.Generator, progress: Progress | None = None
+        self,
+        table: pd.DataFrame,
+        *,
+        schema: TableSchema,
+        rng: np.random.Generator,
+        progress: Progress | None = None,
     ) -> Generator:
         """Learn from a conformed table."""
         ...
@@ -91,7 +96,20 @@ def load(path: str | Path, *, device: str = "cpu") -> Generator:
         raise ArtifactError(
             f"{path}: holds a {str(manifest.get('name'))[:40]!r} generator, which this version doesn't know; upgrade understudy"
         )
-    return generator_class(manifest["name"]).load(Path(path), device=device)  # type: ignore[no-any-return]
+    try:
+        return generator_class(manifest["name"]).load(Path(path), device=device)  # type: ignore[no-any-return]
+    except ConfigError as e:
+        raise ArtifactError(f"{path}: the artifact is damaged ({e}); fit it again or fetch it anew") from None
+
+
+def artifact_schema(path: str | Path) -> TableSchema:
+    """The schema of the table an artifact was fitted on. Raises ArtifactError."""
+    try:
+        return TableSchema.model_validate(read_manifest(Path(path)).get("schema"))
+    except ValidationError as e:
+        raise ArtifactError(
+            f"{path}: the artifact's schema is damaged ({first_problem(e)}); fit it again"
+        ) from None
 
 
 def check_n_rows(n_rows: int) -> int:
@@ -115,11 +133,11 @@ def write_artifact(
     arrays: Mapping[str, np.ndarray],
 ) -> None:  # fmt: skip
     """Write an artifact directory, whole or not at all. `state` is JSON, `arrays` go to safetensors."""
-    from safetensors.numpy import save_file
+    from safetensors.numpy import save
 
     with atomic(path) as temporary:
         temporary.mkdir(parents=True)
-        save_file({k: np.ascontiguousarray(v) for k, v in arrays.items()}, temporary / WEIGHTS)
+        (temporary / WEIGHTS).write_bytes(save({k: np.ascontiguousarray(v) for k, v in arrays.items()}))
         manifest = {
             "format": FORMAT,
             "name": name,
@@ -129,7 +147,9 @@ def write_artifact(
             "weights_sha256": _sha256(temporary / WEIGHTS),
             "versions": {"understudy": __version__, "numpy": np.__version__},
         }
-        (temporary / MANIFEST).write_text(json.dumps(manifest, indent=1, ensure_ascii=False), encoding="utf-8")
+        (temporary / MANIFEST).write_text(
+            json.dumps(manifest, indent=1, ensure_ascii=False), encoding="utf-8"
+        )
 
 
 def read_manifest(path: Path) -> dict[str, Any]:
@@ -137,16 +157,24 @@ def read_manifest(path: Path) -> dict[str, Any]:
     try:
         manifest = json.loads((path / MANIFEST).read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise ArtifactError(f"{path}: no generator here ({MANIFEST} is missing); give the directory that `understudy fit` wrote") from None
+        raise ArtifactError(
+            f"{path}: no generator here ({MANIFEST} is missing); give the directory that `understudy fit` wrote"
+        ) from None
     except NotADirectoryError:
         raise ArtifactError(f"{path}: is a file; give the directory that `understudy fit` wrote") from None
     except OSError as e:
-        raise ArtifactError(f"{path}: can't be read ({e.strerror}); check the path and its permissions") from None
+        raise ArtifactError(
+            f"{path}: can't be read ({e.strerror}); check the path and its permissions"
+        ) from None
     except ValueError:
-        raise ArtifactError(f"{path}: {MANIFEST} is damaged; fit the generator again or fetch it from the registry") from None
+        raise ArtifactError(
+            f"{path}: {MANIFEST} is damaged; fit the generator again or fetch it from the registry"
+        ) from None
     found = manifest.get("format") if isinstance(manifest, dict) else None
     if found != FORMAT:
-        raise ArtifactError(f"{path}: artifact format {found!r} is not one this version reads ({FORMAT}); use the version that wrote it")
+        raise ArtifactError(
+            f"{path}: artifact format {found!r} is not one this version reads ({FORMAT}); use the version that wrote it"
+        )
     return manifest
 
 
@@ -160,16 +188,24 @@ def read_artifact(path: Path, name: str) -> tuple[dict[str, Any], TableSchema, d
 
     manifest = read_manifest(path)
     if manifest.get("name") != name:
-        raise ArtifactError(f"{path}: holds a {manifest.get('name')!r} generator, not {name!r}; load it by its own name")
+        raise ArtifactError(
+            f"{path}: holds a {manifest.get('name')!r} generator, not {name!r}; load it by its own name"
+        )
     try:
         if _sha256(path / WEIGHTS) != manifest["weights_sha256"]:
-            raise ArtifactError(f"{path}: {WEIGHTS} doesn't match its checksum (damaged or tampered with); fit it again or fetch it anew")
+            raise ArtifactError(
+                f"{path}: {WEIGHTS} doesn't match its checksum (damaged or tampered with); fit it again or fetch it anew"
+            )
         arrays = load_file(path / WEIGHTS)
         schema = TableSchema.model_validate(manifest["schema"])
     except OSError as e:
-        raise ArtifactError(f"{path}: {WEIGHTS} can't be read ({e.strerror}); fit it again or fetch it anew") from None
+        raise ArtifactError(
+            f"{path}: {WEIGHTS} can't be read ({e.strerror}); fit it again or fetch it anew"
+        ) from None
     except (KeyError, ValueError, SafetensorError) as e:
-        raise ArtifactError(f"{path}: the artifact is damaged ({type(e).__name__}); fit it again or fetch it anew") from None
+        raise ArtifactError(
+            f"{path}: the artifact is damaged ({type(e).__name__}); fit it again or fetch it anew"
+        ) from None
     return manifest, schema, arrays
 
 
@@ -177,7 +213,9 @@ def check_where(where: Mapping[str, Any] | None, schema: TableSchema) -> dict[st
     """Conditions on modelled columns only. Raises SchemaError or ConfigError."""
     for name in where or {}:
         if not schema.column(name).modelled:
-            raise SchemaError(f"where: column {name!r} is of kind {schema.column(name).kind}, which is not modelled")
+            raise SchemaError(
+                f"where: column {name!r} is of kind {schema.column(name).kind}, which is not modelled"
+            )
     return dict(where or {})
 
 

@@ -78,7 +78,12 @@ class Forest:
         self.columns: list[ColumnForest] = []
 
     def fit(
-        self, table: pd.DataFrame, *, schema: TableSchema, rng: np.random.Generator, progress: Progress | None = None
+        self,
+        table: pd.DataFrame,
+        *,
+        schema: TableSchema,
+        rng: np.random.Generator,
+        progress: Progress | None = None,
     ) -> Forest:
         """Learn from a conformed table. Raises ConfigError for fewer than two rows."""
         if len(table) < 2:
@@ -128,7 +133,7 @@ class Forest:
         conditions = self._conditions(check_where(where, self.schema))
         last = max((i for i, c in enumerate(self.columns) if c.index in conditions), default=-1)
         drawn: dict[int, np.ndarray] = {}
-        sizes = [min(CHUNK, n_rows - a) for a in range(0, n_rows, CHUNK)]
+        sizes = [min(CHUNK, n_rows - a) for a in range(0, max(n_rows, 1), CHUNK)]
 
         def one(size: int, chunk_rng: np.random.Generator) -> dict[int, np.ndarray]:
             return self._chunk(size, chunk_rng, conditions, last)
@@ -136,8 +141,7 @@ class Forest:
         with ThreadPoolExecutor(_threads()) as pool:
             chunks = list(pool.map(one, sizes, rng.spawn(len(sizes))))
         for column in self.columns:
-            parts = [c[column.index] for c in chunks]
-            drawn[column.index] = np.concatenate(parts) if parts else np.empty(0)
+            drawn[column.index] = np.concatenate([c[column.index] for c in chunks])
         columns = {c.column.name: c.to_series(drawn[j]) for j, c in enumerate(self.codec.codecs)}
         return assemble(columns, self.schema, n_rows)
 
@@ -206,7 +210,9 @@ class Forest:
                 break
             n = int(np.clip((size - n_kept) * 1.2 * (attempt + 1) * n / max(n_kept, 1), 4096, 1 << 18))
         if not n_kept:
-            raise ConfigError("where: the generator gives these conditions together no probability; loosen one of them")
+            raise ConfigError(
+                "where: the generator gives these conditions together no probability; loosen one of them"
+            )
         pick = np.arange(size) if n_kept >= size else rng.integers(0, n_kept, size)
         merged = {j: np.concatenate([v[j] for v in kept_values])[pick] for j in kept_values[0]}
         return np.concatenate(kept_codes, axis=1)[:, pick], merged
@@ -220,7 +226,9 @@ class Forest:
         total = np.zeros(len(table))
         with np.errstate(divide="ignore"):
             for column in self.columns:
-                parts = self.codec.codecs[column.index].parts(table[self.codec.codecs[column.index].column.name])
+                parts = self.codec.codecs[column.index].parts(
+                    table[self.codec.codecs[column.index].column.name]
+                )
                 total += np.log(column.probability(codes, parts))
         return total
 
@@ -231,7 +239,12 @@ class Forest:
         for i, c in enumerate(self.columns):
             arrays |= {f"forest.{i}.{k}": v for k, v in c.arrays().items()}
         write_artifact(
-            Path(path), name=self.name, config=self.config.model_dump(), schema=self.schema, state=state, arrays=arrays
+            Path(path),
+            name=self.name,
+            config=self.config.model_dump(),
+            schema=self.schema,
+            state=state,
+            arrays=arrays,
         )
 
     @classmethod
@@ -248,10 +261,11 @@ class Forest:
                 own = {k.removeprefix(prefix): v for k, v in arrays.items() if k.startswith(prefix)}
                 generator.columns.append(ColumnForest.from_state(meta, own))
         except (KeyError, ValueError, IndexError, TypeError) as e:
-            raise ArtifactError(f"{path}: the artifact is damaged ({type(e).__name__}); fit it again or fetch it anew") from None
+            raise ArtifactError(
+                f"{path}: the artifact is damaged ({type(e).__name__}); fit it again or fetch it anew"
+            ) from None
         return generator
 
 
 def _threads() -> int:
     return min(os.cpu_count() or 1, 8)
-

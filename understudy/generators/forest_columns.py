@@ -49,7 +49,9 @@ class ColumnForest:
     @classmethod
     def lookup(cls, index: int, determinant: int, table: np.ndarray) -> ColumnForest:
         none = np.empty(0, dtype=np.int32)
-        return cls(index, none, none, none, none, none, np.empty((0, 1), dtype=np.float32), determinant, table)
+        return cls(
+            index, none, none, none, none, none, np.empty((0, 1), dtype=np.float32), determinant, table
+        )
 
     def _leaf_rows(self, codes: np.ndarray, start: np.ndarray) -> np.ndarray:
         nodes = np.empty(codes.shape[1], dtype=np.int32)
@@ -137,9 +139,19 @@ def fit_column(
         nodes = np.empty(n, dtype=np.int32)
         trees.leaves(codes, tree.feature, tree.mask, tree.left, everything, nodes)
         counts = trees.count(nodes, y, len(tree.feature), n_tokens)
-        p = trees.shrink(
-            counts, tree.feature, tree.left, coarse, n_classes, config.shrinkage, config.shrinkage_within, floor
-        ) * emit
+        p = (
+            trees.shrink(
+                counts,
+                tree.feature,
+                tree.left,
+                coarse,
+                n_classes,
+                config.shrinkage,
+                config.shrinkage_within,
+                floor,
+            )
+            * emit
+        )
         leaf = tree.feature < 0
         pmfs.append(p[leaf] / p[leaf].sum(axis=1, keepdims=True))
         row = np.where(leaf, np.cumsum(leaf) - 1 + n_leaves, -1)

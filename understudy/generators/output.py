@@ -20,7 +20,8 @@ BATCH = 1 << 18
 def assemble(columns: Mapping[str, pd.Series], schema: TableSchema, n_rows: int) -> pd.DataFrame:
     """The released columns in the schema's order, with surrogates for replaced identifiers."""
     return pd.DataFrame(
-        {c.name: columns[c.name] if c.modelled else surrogates(c, n_rows) for c in schema.released}, copy=False
+        {c.name: columns[c.name] if c.modelled else surrogates(c, n_rows) for c in schema.released},
+        copy=False,
     )
 
 

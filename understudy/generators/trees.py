@@ -29,7 +29,9 @@ class Tree(NamedTuple):
 
 
 @njit(cache=True, nogil=True)
-def _best_split(x, ordered, rows, classes, weight, n_classes, clogc, min_leaf, total_left, order, sorted_rows):  # type: ignore[no-untyped-def]
+def _best_split(
+    x, ordered, rows, classes, weight, n_classes, clogc, min_leaf, total_left, order, sorted_rows
+):  # type: ignore[no-untyped-def]
     """Best gain of one feature over `rows`, and the codes that go left as (gain, mask).
 
     x (n,) uint8 codes of the feature; ordered: numeric order, else by the majority class.
@@ -145,7 +147,17 @@ def grow(codes, ordered, features, classes, weight, rows, n_classes, min_leaf, p
             for j in range(len(features)):
                 f = features[j]
                 gain, m4 = _best_split(
-                    codes[f], ordered[f], here, classes, weight, n_classes, clogc, min_leaf, counts, order, scratch[:m]
+                    codes[f],
+                    ordered[f],
+                    here,
+                    classes,
+                    weight,
+                    n_classes,
+                    clogc,
+                    min_leaf,
+                    counts,
+                    order,
+                    scratch[:m],
                 )
                 if gain > best:
                     best = gain
@@ -169,7 +181,12 @@ def grow(codes, ordered, features, classes, weight, rows, n_classes, min_leaf, p
             begin[n_nodes + 1], end[n_nodes + 1] = i, b
             n_nodes += 2
         node += 1
-    return feature[:n_nodes].copy(), mask[:n_nodes].copy(), left_child[:n_nodes].copy(), parent[:n_nodes].copy()
+    return (
+        feature[:n_nodes].copy(),
+        mask[:n_nodes].copy(),
+        left_child[:n_nodes].copy(),
+        parent[:n_nodes].copy(),
+    )
 
 
 @njit(cache=True, nogil=True)
@@ -252,5 +269,7 @@ def shrink(counts, feature, left, coarse, n_coarse, weight, weight_within, floor
             if prior[g] <= 0.0:
                 continue
             group = (own[g] + weight * prior[g]) / (total + weight)
-            p[node, t] = group * (counts[node, t] + weight_within * q[t] / prior[g]) / (own[g] + weight_within)
+            p[node, t] = (
+                group * (counts[node, t] + weight_within * q[t] / prior[g]) / (own[g] + weight_within)
+            )
     return p

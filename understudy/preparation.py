@@ -1,0 +1,69 @@
+"""From a raw table to one that generators can learn: schema, direct identifiers out, quality checked."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from understudy.errors import ConfigError
+from understudy.inference import infer_schema
+from understudy.quality import check
+from understudy.schema import TableSchema, unknown_column
+from understudy.tables import conform, read_table
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from understudy.config import Data
+    from understudy.progress import Progress
+
+
+def prepare(
+    source: str | Path, data: Data, progress: Progress
+) -> tuple[pd.DataFrame, TableSchema, dict[str, Any]]:
+    """The conformed table at `source`, its schema, and its profile; `data` says what is known about it.
+
+    Raises:
+        TableError, SchemaError: the table can't be read or worked with.
+        ConfigError: `data` drops a column that isn't there.
+    """
+    progress(0.0, "reading the table")
+    raw = _without(read_table(source, encoding=data.encoding), data.drop)
+    overrides = TableSchema.read(data.schema_file) if data.schema_file else None
+    inferred = infer_schema(raw, target=data.target, unit=data.unit, overrides=overrides)
+    schema, dropped = _without_identifiers(inferred)
+    progress(0.4, "checking its quality")
+    table = conform(raw, schema)
+    return table, schema, check(table, schema) | {"dropped": dropped}
+
+
+def describe(
+    path: str | Path,
+    *,
+    schema_file: str | Path | None = None,
+    target: str | None = None,
+    unit: str | None = None,
+) -> TableSchema:
+    """The schema of a table that has been preprocessed or comes with a schema file."""
+    overrides = TableSchema.read(schema_file) if schema_file else None
+    return _without_identifiers(
+        infer_schema(read_table(path), target=target, unit=unit, overrides=overrides)
+    )[0]
+
+
+def _without_identifiers(schema: TableSchema) -> tuple[TableSchema, dict[str, str]]:
+    """The schema without the id and text columns that are dropped, and why each of them was.
+
+    The unit's column stays: the audit needs it, generators never learn it.
+    """
+    stays = {c.name for c in schema.released} | {schema.unit}
+    kept = tuple(c for c in schema.columns if c.name in stays)
+    dropped = {c.name: c.identifier or c.kind for c in schema.columns if c.name not in stays}
+    return schema.model_copy(update={"columns": kept}), dropped
+
+
+def _without(table: pd.DataFrame, names: tuple[str, ...]) -> pd.DataFrame:
+    for name in names:
+        if name not in table.columns:
+            raise ConfigError(unknown_column(name, map(str, table.columns), "dropped column"))
+    return table.drop(columns=list(names))

@@ -168,7 +168,8 @@ def null_clearance(n_in: int, n_out: int, fpr: float, limit: float, confidence: 
     `crossfit_rates` under the null: each half's threshold is exceeded with a Beta-distributed
     probability, hence two beta-binomial counts, of which this is the exact convolution.
     """
-    allowed = max((k for k in range(n_in + 1) if binomial_upper(k, n_in, confidence) <= limit), default=-1)
+    hits = np.arange(n_in)
+    allowed = int((special.betaincinv(hits + 1, n_in - hits, confidence) <= limit).sum()) - 1
     if threshold_rank(n_out // 2, fpr) < 1 or allowed < 0:
         return 0.0
     masses = []
@@ -201,10 +202,12 @@ def detectable_auc(n_in: int, n_out: int, power: float = 0.8, alpha: float = 0.0
 def detectable_tpr(n_in: int, n_out: int, fpr: float, power: float = 0.8, alpha: float = 0.05) -> float:
     """The TPR at `fpr` that one one-sided test of two proportions finds with probability `power`.
 
-    Normal approximation: Fleiss, Levin and Paik, Statistical Methods for Rates and Proportions, ch. 4.
+    Normal approximation with the continuity correction that Fisher's test needs: Fleiss, Levin and
+    Paik, Statistical Methods for Rates and Proportions (2003), chapter 4. The threshold is an estimate
+    here, so this is a little more than for a known threshold (.026 against .022 at 1,000 a side, 1 %).
 
     >>> round(detectable_tpr(1000, 1000, 0.01), 3)
-    0.022
+    0.026
     """
     from scipy.optimize import brentq
 
@@ -212,7 +215,8 @@ def detectable_tpr(n_in: int, n_out: int, fpr: float, power: float = 0.8, alpha:
         pooled = (n_in * tpr + n_out * fpr) / (n_in + n_out)
         null = np.sqrt(pooled * (1 - pooled) * (1 / n_in + 1 / n_out))
         alternative = np.sqrt(tpr * (1 - tpr) / n_in + fpr * (1 - fpr) / n_out)
-        return float(tpr - fpr - special.ndtri(1 - alpha) * null - special.ndtri(power) * alternative)
+        effect = tpr - fpr - (1 / n_in + 1 / n_out) / 2
+        return float(effect - special.ndtri(1 - alpha) * null - special.ndtri(power) * alternative)
 
     return 1.0 if missing(1.0) < 0 else float(brentq(missing, fpr, 1.0))
 

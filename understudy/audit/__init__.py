@@ -1,0 +1,171 @@
+"""The privacy audit and release gate, after the project's privacy-audit design.
+
+Covered: tier 0 (copies, direct identifiers, rare values), the membership attacks 1 (distance), 2 (DPI), 3 (classifier)
+and 5 (cell counts) on all units and on the vulnerable tenth, the three controls, the three-way gate.
+Not covered: attacks 4, 6, 7 and 9, tiers 2 and 3, DP claims. A PASS means that no violation above
+the detectable size was found; it never means "anonymous".
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import numpy as np
+import pandas as pd
+
+from understudy.audit import controls, rare, stats, tier0
+from understudy.audit.attacks import ATTACKS, Risk, measure, run_attacks
+from understudy.audit.gate import decide
+from understudy.audit.policy import Policy, tpr_level
+from understudy.audit.record import AuditReport, Curves, Detectable
+from understudy.audit.tables import AuditTables, build
+from understudy.errors import SchemaError, TableError
+from understudy.schema import TableSchema
+from understudy.splits import unit_codes
+
+__all__ = ["ATTACKS", "AuditReport", "Policy", "audit"]
+
+Progress = Callable[[float, str], None]
+ROC_GRID = np.geomspace(1e-3, 1, 61)
+
+
+def audit(
+    *,
+    members: pd.DataFrame,
+    nonmembers: pd.DataFrame,
+    reference: pd.DataFrame,
+    synthetic: pd.DataFrame,
+    schema: TableSchema,
+    policy: Policy | None = None,
+    log_density: Callable[[pd.DataFrame], np.ndarray | None] | None = None,
+    rng: np.random.Generator,
+    progress: Progress | None = None,
+) -> AuditReport:
+    """Audit a synthetic table against people who did and didn't train its generator.
+
+    Args:
+        members, nonmembers: conformed tables of the audit pool, by a fair coin per privacy unit.
+        reference: real rows that never trained and aren't in the pool, as many or more.
+        synthetic: the table to be released.
+        schema: of all four. With `schema.unit`, the real tables have that column.
+        policy: the gate's limits; None: the defaults.
+        log_density: the generator's, for the white-box attack, which is reported but not gated.
+        rng: decides subsamples, folds and models' seeds.
+        progress: told the share done and what is going on.
+
+    Raises:
+        TableError: a table has no rows, or there are fewer than 2 units on a side.
+        SchemaError: a table lacks a modelled column or the privacy unit.
+    """
+    started = time.perf_counter()
+    policy = policy or Policy()
+    tell = progress or (lambda share, message: None)
+    given = {"members": members, "nonmembers": nonmembers, "reference": reference, "synthetic": synthetic}
+    _check(given, schema)
+    frames, notes = _cap(given, schema, policy, rng)
+    tell(0.02, "encoding the tables")
+    tables = build(frames, schema)
+    tell(0.10, "finding the vulnerable stratum")
+    vulnerable = tables.vulnerable(policy.vulnerable_share, policy.vulnerable_neighbours)
+    tell(0.20, "copies and identifiers")
+    matches = tier0.copies(tables, rng)
+    tell(0.25, f"{len(ATTACKS)} membership attacks")
+    risks, scores = run_attacks(tables, vulnerable, policy, rng)
+    white_box = _white_box(tables, frames, log_density, policy, rng)
+    tell(0.45, "control: exchangeability")
+    checks = [controls.exchangeable(tables, policy, rng)]
+    tell(0.60, "control: real rows in place of the synthetic table")
+    checks.append(controls.negative(tables, vulnerable, policy, rng))
+    tell(0.75, "control: member rows mixed in")
+    checks.append(controls.positive(tables, vulnerable, policy, rng))
+    matched = tier0.identifiers(frames, schema)
+    n_in = int(tables.member.sum())
+    n_out = tables.n_units - n_in
+    decision = decide(
+        n_in=n_in, n_out=n_out, risks=risks, matches=matches, identifiers=matched, controls=checks, policy=policy
+    )
+    tell(1.0, decision.verdict)
+    return AuditReport(
+        verdict=decision.verdict,
+        reasons=decision.reasons,
+        unit=schema.unit or "row",
+        n_in=n_in,
+        n_out=n_out,
+        rows={name: len(frame) for name, frame in frames.items()},
+        notes=tuple(notes),
+        policy=policy,
+        risks=tuple(risks),
+        white_box=white_box,
+        copies=tuple(matches),
+        identifiers=tuple(matched),
+        flags=tuple(rare.flags(frames, schema, policy.rare_support)),
+        controls=tuple(checks),
+        detectable=_detectable(risks, policy),
+        curves=_curves(scores, tables.member),
+        seconds=round(time.perf_counter() - started, 2),
+    )
+
+
+def _check(tables: dict[str, pd.DataFrame], schema: TableSchema) -> None:
+    for name, table in tables.items():
+        if not len(table):
+            raise TableError(f"the {name} table has no rows; the audit needs all four tables")
+        if schema.unit is not None and name != "synthetic" and schema.unit not in table.columns:
+            raise SchemaError(f"the {name} table lacks the privacy unit {schema.unit!r}; keep that column when splitting")
+    for name in ("members", "nonmembers", "reference"):
+        if unit_codes(tables[name], schema.unit)[1] < 2:
+            raise TableError(f"the {name} table has 1 privacy unit; the audit needs 2 at least, and 250 to conclude")
+
+
+def _cap(
+    tables: dict[str, pd.DataFrame], schema: TableSchema, policy: Policy, rng: np.random.Generator
+) -> tuple[dict[str, pd.DataFrame], list[str]]:
+    """At most `max_units` units a side, `max_rows` rows of R (whole units) and of S; and what was left out."""
+    frames, notes = {}, []
+    for name, table in tables.items():
+        if name == "synthetic":
+            kept = np.sort(rng.permutation(len(table))[: policy.max_rows])
+        else:
+            codes, n_units = unit_codes(table, schema.unit)
+            most = policy.max_units if name != "reference" else max(1, int(policy.max_rows * n_units / len(table)))
+            chosen = np.zeros(n_units, dtype=bool)
+            chosen[rng.permutation(n_units)[:most]] = True
+            kept = np.flatnonzero(chosen[codes])
+        frames[name] = table.iloc[kept].reset_index(drop=True)
+        if len(kept) < len(table):
+            notes.append(f"{len(kept):,} of the {name} table's {len(table):,} rows were drawn at random and audited.")
+    return frames, notes
+
+
+def _white_box(
+    tables: AuditTables,
+    frames: dict[str, pd.DataFrame],
+    log_density: Callable[[pd.DataFrame], np.ndarray | None] | None,
+    policy: Policy,
+    rng: np.random.Generator,
+) -> Risk | None:
+    """The loss attack of Yeom et al. (CSF 2018): the generator's own log-density of each row is the score."""
+    if log_density is None:
+        return None
+    inside, outside = log_density(frames["members"]), log_density(frames["nonmembers"])
+    if inside is None or outside is None:
+        return None
+    finite = np.nan_to_num(np.concatenate([inside, outside]), neginf=-1e9, posinf=1e9)
+    return measure("white_box", "all", tables.per_unit(finite), tables.member, policy, rng)
+
+
+def _detectable(risks: list[Risk], policy: Policy) -> tuple[Detectable, ...]:
+    sizes = {r.stratum: (r.n_in, r.n_out) for r in risks}
+    found = []
+    for stratum, (n_in, n_out) in sizes.items():
+        level, _ = tpr_level(n_in, n_out, policy)
+        tpr = None if level is None else stats.detectable_tpr(n_in, n_out, level)
+        area = stats.detectable_auc(n_in, n_out)
+        found.append(Detectable(stratum=stratum, n_in=n_in, n_out=n_out, auc=area, level=level, tpr=tpr))
+    return tuple(found)
+
+
+def _curves(scores: dict[str, np.ndarray], member: np.ndarray) -> Curves:
+    tpr = {name: tuple(stats.roc(s[member], s[~member], ROC_GRID).round(5).tolist()) for name, s in scores.items()}
+    return Curves(fpr=tuple(ROC_GRID.round(6).tolist()), tpr=tpr)

@@ -1,0 +1,104 @@
+"""The three mandatory controls: is this audit valid, and could it have found anything?
+
+exchangeable  members and non-members can't be told apart by their own values: else every
+              attack measures how the tables were split, not what the generator leaked
+negative      real rows that never trained, in the place of S: every attack stays null
+positive      S with 5 % of member rows mixed in: the ensemble must fire
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict
+
+from understudy.audit import stats
+from understudy.audit.attacks import Risk, run_attacks
+from understudy.audit.policy import Policy
+from understudy.audit.tables import AuditTables
+from understudy.audit.tier0 import CopyTest, copies
+from understudy.audit.trees import logits
+
+FOLDS = 5
+
+
+class Control(BaseModel):
+    """One control: did it pass, and what it saw, in words."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: Literal["exchangeable", "negative", "positive"]
+    passed: bool
+    detail: str
+
+
+def firing(risks: list[Risk], matches: list[CopyTest], alpha: float) -> list[str]:
+    """Names of the attacks and copy tests that find a leak, Holm-corrected over all of them."""
+    tests = [(r.attack, p) for r in risks for p in (r.auc_p, r.tpr_p)]
+    tests += [("copies", m.p_value) for m in matches]
+    adjusted = stats.holm([p for _, p in tests])
+    return sorted({name for (name, _), p in zip(tests, adjusted, strict=True) if p <= alpha})
+
+
+def exchangeable(tables: AuditTables, policy: Policy, rng: np.random.Generator) -> Control:
+    """A cross-fitted classifier of members against non-members has an AUC interval that contains 0.5.
+
+    The interval's level is 1 - `control_alpha` (99 %), so that a sound split fails once in a hundred
+    audits. Folds are of units and keep the shares of the two sides; their AUCs are averaged (pooling
+    their scores would bias the AUC below 0.5).
+    """
+    member = tables.member
+    fold = np.empty(tables.n_units, dtype=int)
+    for side in (member, ~member):
+        fold[rng.permutation(np.flatnonzero(side))] = np.arange(side.sum()) % FOLDS
+    features, units = tables.pool.features(), tables.pool.units
+    areas = []
+    for f in range(FOLDS):
+        held = fold[units] == f
+        row_scores = np.zeros(len(units))
+        row_scores[held] = logits(
+            features[~held], member[units[~held]], features[held], rounds=50, leaves=15, rng=rng
+        )
+        scores, mine = tables.per_unit(row_scores), fold == f
+        if min((member & mine).sum(), (~member & mine).sum()) < 2:
+            detail = f"{tables.n_units} units are too few to split into {FOLDS} folds"
+            return Control(name="exchangeable", passed=False, detail=detail)
+        areas.append(stats.delong(scores[member & mine], scores[~member & mine]))
+    se = float(np.sqrt(sum(a.se**2 for a in areas))) / FOLDS
+    area = stats.Auc(float(np.mean([a.value for a in areas])), se, float("nan"))
+    low, high = area.interval(1 - policy.control_alpha)
+    detail = f"members against non-members: AUC {area.value:.3f} ({1 - policy.control_alpha:.0%} interval {low:.3f} to {high:.3f})"
+    return Control(name="exchangeable", passed=low <= 0.5 <= high, detail=detail)
+
+
+def negative(tables: AuditTables, vulnerable: np.ndarray, policy: Policy, rng: np.random.Generator) -> Control:
+    """Half of R's units play S, the other half R: no attack may fire at `control_alpha`."""
+    units = tables.reference.units
+    plays = rng.permutation(units.max() + 1) % 2 == 0
+    held, rest = np.flatnonzero(plays[units]), np.flatnonzero(~plays[units])
+    if not len(held) or not len(rest):
+        return Control(name="negative", passed=False, detail="the reference table has too few units to be halved")
+    sham = tables.replace(synthetic=tables.reference.take(held), reference=tables.reference.take(rest))
+    fired = firing(run_attacks(sham, vulnerable, policy, rng)[0], copies(sham, rng), policy.control_alpha)
+    seen = f"these fired: {', '.join(fired)}" if fired else "no attack fired"
+    detail = f"{len(held):,} real rows that never trained in place of the synthetic table: {seen}"
+    return Control(name="negative", passed=not fired, detail=detail)
+
+
+def positive(tables: AuditTables, vulnerable: np.ndarray, policy: Policy, rng: np.random.Generator) -> Control:
+    """Some rows of S become copies of members' rows: something must fire at `control_alpha`.
+
+    As many as `mixed_share` of S or of the members' rows, whichever is fewer: a larger S would
+    otherwise hold most members and make the control too easy.
+    """
+    synthetic = tables.synthetic
+    rows_in = np.flatnonzero(tables.member[tables.pool.units])
+    n_mixed = max(1, round(policy.mixed_share * min(len(synthetic), len(rows_in))))
+    kept = rng.permutation(len(synthetic))[n_mixed:]
+    mixed = synthetic.take(kept).append(tables.pool.take(rng.choice(rows_in, n_mixed, replace=False)))
+    doctored = tables.replace(synthetic=mixed)
+    fired = firing(run_attacks(doctored, vulnerable, policy, rng)[0], copies(doctored, rng), policy.control_alpha)
+    seen = f"these fired: {', '.join(fired)}" if fired else "no attack fired, so the audit is blind to such a leak"
+    detail = f"{n_mixed:,} member rows mixed into the synthetic table: {seen}"
+    return Control(name="positive", passed=bool(fired), detail=detail)

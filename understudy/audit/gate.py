@@ -1,0 +1,121 @@
+"""The gate: PASS, FAIL or INCONCLUSIVE, and why in sentences.
+
+FAIL          a leak is proven and beyond the policy: a test that is significant after Holm's correction over all
+              attacks, strata and copy tests, whose estimate exceeds its limit; or real direct identifiers.
+              A leak that is proven but within the limits is no reason to fail.
+PASS          controls pass, tier 0 is clean, and every upper bound clears its limit (`policy`).
+INCONCLUSIVE  neither; also when the exchangeability or the negative control fails, since then the
+              attacks don't measure leakage, and below `minimum_units` a side, where the bounds' large-sample
+              theory and their power are poor. A proven leak fails there too, at the stricter
+              `alpha_small`: more units can only confirm what 100 copied ones show.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from understudy.audit import stats
+from understudy.audit.attacks import ATTACKS, Risk
+from understudy.audit.controls import Control
+from understudy.audit.policy import Policy, auc_required
+from understudy.audit.tier0 import CopyTest, IdentifierMatch
+
+Verdict = Literal["PASS", "FAIL", "INCONCLUSIVE"]
+
+
+@dataclass(frozen=True)
+class Decision:
+    """The verdict and its reasons, one sentence each; none of them for a PASS."""
+
+    verdict: Verdict
+    reasons: tuple[str, ...]
+
+
+def decide(
+    *,
+    n_in: int,
+    n_out: int,
+    risks: list[Risk],
+    matches: list[CopyTest],
+    identifiers: list[IdentifierMatch],
+    controls: list[Control],
+    policy: Policy,
+) -> Decision:
+    """The verdict on what an audit of `n_in` members and `n_out` non-members found."""
+    leaked = [
+        f"Column {i.column!r} holds real identifiers: {i.hits_in} of {i.n_in:,} members have theirs in the synthetic"
+        f" table, against {i.hits_out} of {i.n_out:,} people who never trained."
+        for i in identifiers
+        if i.leaked
+    ]
+    if leaked:
+        return Decision("FAIL", tuple(leaked))
+    state = {c.name: c for c in controls}
+    invalid = [state[n] for n in ("exchangeable", "negative") if n in state and not state[n].passed]
+    if invalid:
+        return Decision("INCONCLUSIVE", tuple(f"The {c.name} control failed: {c.detail}." for c in invalid))
+    alpha = policy.alpha if min(n_in, n_out) >= policy.minimum_units else policy.alpha_small
+    proven = proven_leaks(risks, matches, policy, alpha)
+    if proven:
+        return Decision("FAIL", tuple(proven))
+    open_points = [f"The {c.name} control failed: {c.detail}." for c in controls if not c.passed]
+    if min(n_in, n_out) < policy.minimum_units:
+        open_points.append(
+            f"There are {n_in:,} members and {n_out:,} non-members; an audit needs {policy.minimum_units} a side"
+            " to conclude that nothing leaks."
+        )
+    else:
+        open_points += [point for r in risks for point in not_cleared(r, policy)]
+        if not any(r.stratum == "vulnerable" for r in risks):
+            open_points.append("The vulnerable stratum has too few units to be audited.")
+    return Decision("INCONCLUSIVE" if open_points else "PASS", tuple(dict.fromkeys(open_points)))
+
+
+def proven_leaks(risks: list[Risk], matches: list[CopyTest], policy: Policy, alpha: float) -> list[str]:
+    """Sentences on the Holm-significant tests whose estimates exceed the policy."""
+    tests: list[tuple[float, bool, str]] = []
+    for r in risks:
+        where = f"{ATTACKS[r.attack].title} ({r.stratum} units)"
+        tests.append(
+            (r.auc_p, r.advantage > policy.max_advantage, f"{where}: AUC {r.auc:.3f}, allowed {policy.max_auc:.3f}")
+        )
+        if r.level is not None:
+            # a realised false-alarm rate above the nominal one also raises the TPR: that is no leak
+            limit = policy.tpr_ratio * max(r.level, r.fpr)
+            text = f"{where}: finds {r.tpr:.1%} of members at {r.fpr:.1%} false alarms, allowed {limit:.1%}"
+            tests.append((r.tpr_p, r.tpr > limit, text))
+    for m in matches:
+        what = "full rows" if m.whole else f"rows in {', '.join(m.columns)}"
+        text = (
+            f"Copies ({what}): {m.hits_in:,} of {m.n_in:,} members occur in the synthetic table,"
+            f" against {m.hits_out:,} of {m.n_out:,} non-members"
+        )
+        tests.append((m.p_value, m.exceeds(policy), text))
+    adjusted = stats.holm([p for p, _, _ in tests])
+    return [
+        f"{text} (p = {p:.1g} after correction)."
+        for (_, beyond, text), p in zip(tests, adjusted, strict=True)
+        if p <= alpha and beyond
+    ]
+
+
+def not_cleared(risk: Risk, policy: Policy) -> list[str]:
+    """Sentences on the upper bounds of one risk that exceed their limits, or can't be judged."""
+    where = f"{ATTACKS[risk.attack].title} ({risk.stratum} units)"
+    points = []
+    if auc_required(risk.stratum, risk.n_in, risk.n_out, policy) and risk.auc_upper > policy.max_auc:
+        points.append(
+            f"{where}: AUC {risk.auc:.3f} may be as high as {risk.auc_upper:.3f}, allowed {policy.max_auc:.3f}."
+        )
+    if not risk.supported or risk.level is None:
+        points.append(
+            f"The {risk.stratum} stratum has {risk.n_in} members and {risk.n_out} non-members: too few to bound"
+            " the true positive rate at any of the policy's false-alarm rates."
+        )
+    elif risk.tpr_upper > policy.tpr_ratio * risk.level:
+        points.append(
+            f"{where}: finds {risk.tpr:.1%} of members at {risk.level:.0%} false alarms and may find"
+            f" {risk.tpr_upper:.1%}, allowed {policy.tpr_ratio * risk.level:.0%}."
+        )
+    return points

@@ -1,0 +1,113 @@
+"""What an audit found, as a value: stable JSON and flat metrics. No score of a single unit is in it."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from understudy.audit.attacks import Risk
+from understudy.audit.controls import Control
+from understudy.audit.gate import Verdict
+from understudy.audit.policy import Policy
+from understudy.audit.rare import Flag
+from understudy.audit.tier0 import CopyTest, IdentifierMatch
+from understudy.errors import ArtifactError
+from understudy.schema import first_problem
+
+FORMAT = 1
+
+
+class Record(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Detectable(Record):
+    """The smallest leak that one test finds with 80 % power: an AUC, and a TPR at the FPR `level`."""
+
+    stratum: Literal["all", "vulnerable"]
+    n_in: int
+    n_out: int
+    auc: float
+    level: float | None
+    tpr: float | None
+
+
+class Curves(Record):
+    """ROC of each attack on all units: `tpr[attack][i]` at `fpr[i]`."""
+
+    fpr: tuple[float, ...]
+    tpr: dict[str, tuple[float, ...]]
+
+
+class AuditReport(Record):
+    """One audit.
+
+    Attributes:
+        format: of this JSON.
+        verdict, reasons: the gate's decision (`gate`).
+        unit: the privacy unit: a column's name, or `row`.
+        n_in, n_out: members and non-members, in units.
+        rows: rows read of each table: members, nonmembers, reference, synthetic.
+        notes: what was sampled down, in sentences.
+        policy, risks, copies, identifiers, flags, controls: see their classes.
+        white_box: the likelihood attack, when the generator gave its log-density; not gated.
+        seconds: what the audit took.
+    """
+
+    format: Literal[1] = FORMAT
+    verdict: Verdict
+    reasons: tuple[str, ...]
+    unit: str
+    n_in: int
+    n_out: int
+    rows: dict[str, int]
+    notes: tuple[str, ...]
+    policy: Policy
+    risks: tuple[Risk, ...]
+    white_box: Risk | None
+    copies: tuple[CopyTest, ...]
+    identifiers: tuple[IdentifierMatch, ...]
+    flags: tuple[Flag, ...]
+    controls: tuple[Control, ...]
+    detectable: tuple[Detectable, ...]
+    curves: Curves
+    seconds: float
+
+    def to_json(self) -> str:
+        return self.model_dump_json(indent=2) + "\n"
+
+    @classmethod
+    def from_json(cls, text: str, source: str = "audit.json") -> AuditReport:
+        """Raises ArtifactError naming `source` and the first thing that is wrong."""
+        try:
+            return cls.model_validate_json(text)
+        except ValidationError as e:
+            raise ArtifactError(f"{source}: not an audit of format {FORMAT} ({first_problem(e)}); audit again") from None
+
+    def metrics(self) -> dict[str, float]:
+        """Flat names and numbers for tracking; `mia_*` are maxima over the gated attacks."""
+        whole = self.copies[0]
+        values = {
+            "audit_members": float(self.n_in),
+            "audit_nonmembers": float(self.n_out),
+            "copies_in": whole.hits_in / whole.n_in,
+            "copies_out": whole.hits_out / whole.n_out,
+            "identifiers_leaked": float(sum(i.leaked for i in self.identifiers)),
+            "flags": float(len(self.flags)),
+            "controls_failed": float(sum(not c.passed for c in self.controls)),
+        }
+        for stratum, suffix in (("all", ""), ("vulnerable", "_vulnerable")):
+            risks = [r for r in self.risks if r.stratum == stratum]
+            if risks:
+                values[f"mia_auc{suffix}"] = max(r.auc for r in risks)
+                values[f"mia_auc_upper{suffix}"] = max(r.auc_upper for r in risks)
+                values[f"mia_tpr{suffix}"] = max(r.tpr for r in risks)
+                values[f"mia_tpr_upper{suffix}"] = max(r.tpr_upper for r in risks)
+                values[f"mia_fpr_level{suffix}"] = risks[0].level or 0.0
+            for r in risks:
+                values[f"auc_{r.attack}{suffix}"] = r.auc
+                values[f"tpr_{r.attack}{suffix}"] = r.tpr
+        if self.white_box is not None:
+            values["auc_white_box"] = self.white_box.auc
+        return values

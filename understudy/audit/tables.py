@@ -1,0 +1,257 @@
+"""The tables of one audit as arrays: what every attack, control and tier-0 check reads.
+
+Rows are compared in Gower's geometry (Biometrics 27, 1971): numerical and datetime columns by rank
+on the reference table, categorical and boolean ones by equality, each column counting at most 1.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import pandas as pd
+
+from understudy.audit.neighbours import Geometry, nearest
+from understudy.errors import SchemaError, TableError
+from understudy.schema import Column, TableSchema
+from understudy.splits import unit_codes
+
+NEIGHBOURS = 20
+"""Neighbours kept per row: DPI looks at 20, the distance attack at 1 and 5."""
+
+
+@dataclass(frozen=True, eq=False)
+class Block:
+    """One table, encoded.
+
+    Attributes:
+        numbers: (n_rows, p) float64, the values of numerical and datetime columns, NaN = missing.
+        codes: (n_rows, q) int32, categorical and boolean columns; equal codes are equal values in all
+            blocks of one audit, -1 = missing.
+        geometry: the same rows as the distance sees them.
+        units: (n_rows,) int64, the privacy unit of each row, numbered from 0.
+    """
+
+    numbers: np.ndarray
+    codes: np.ndarray
+    geometry: Geometry
+    units: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.units)
+
+    def take(self, rows: np.ndarray) -> Block:
+        """The given rows (positions or a mask); units keep their numbers."""
+        return Block(self.numbers[rows], self.codes[rows], self.geometry.take(rows), self.units[rows])
+
+    def append(self, other: Block) -> Block:
+        """Both tables' rows; units keep their numbers."""
+        return Block(
+            np.vstack([self.numbers, other.numbers]),
+            np.vstack([self.codes, other.codes]),
+            self.geometry.append(other.geometry),
+            np.concatenate([self.units, other.units]),
+        )
+
+    def features(self) -> np.ndarray:
+        """(n_rows, p + q) float64 for trees: values and codes side by side, NaN = missing."""
+        return np.hstack([self.numbers, np.where(self.codes < 0, np.nan, self.codes)])
+
+    def keys(self) -> np.ndarray:
+        """(n_rows, p + q) int64 such that rows with equal keys hold equal values."""
+        bits = np.where(self.numbers == 0, 0.0, self.numbers).view(np.int64)  # -0.0 equals 0.0
+        bits = np.where(np.isnan(self.numbers), np.iinfo(np.int64).min, bits)
+        return np.hstack([bits, self.codes.astype(np.int64)])
+
+
+@dataclass(frozen=True, eq=False)
+class AuditTables:
+    """The audit pool A with its coin, the reference table R and the synthetic table S.
+
+    Attributes:
+        columns: the modelled columns; numerical and datetime ones first, as in `Block.numbers`.
+        levels: (q,) how many codes each column of `Block.codes` has.
+        pool: the rows of A.
+        member: (n_units,) bool, the coin of each unit of A: did it train?
+        reference: R; never trained, never a target.
+        synthetic: S.
+    """
+
+    columns: tuple[Column, ...]
+    levels: tuple[int, ...]
+    pool: Block
+    member: np.ndarray
+    reference: Block
+    synthetic: Block
+
+    @property
+    def n_units(self) -> int:
+        return len(self.member)
+
+    def per_unit(self, row_scores: np.ndarray) -> np.ndarray:
+        """(n_units,) the mean of each unit's row scores (n_rows,).
+
+        All rows of a unit are on one side, and row scores are log-likelihood ratios or monotone in
+        one, whose sum is the most powerful score of a unit (Neyman and Pearson); the mean is that sum
+        freed of the number of rows, which says nothing about membership.
+        """
+        rows = np.bincount(self.pool.units, minlength=self.n_units)
+        return np.bincount(self.pool.units, weights=row_scores, minlength=self.n_units) / rows
+
+    def any_of_unit(self, rows: np.ndarray) -> np.ndarray:
+        """(n_units,) bool, whether any row of the unit is True in `rows` (n_rows,)."""
+        return np.bincount(self.pool.units, weights=rows, minlength=self.n_units) > 0
+
+    @cached_property
+    def to_synthetic(self) -> np.ndarray:
+        """(n_pool_rows, <= 20) distances of each row of A to its nearest rows of S, ascending."""
+        return nearest(self.pool.geometry, self.synthetic.geometry, NEIGHBOURS)
+
+    @cached_property
+    def to_reference(self) -> np.ndarray:
+        """(n_pool_rows, <= 20) distances of each row of A to its nearest rows of R, ascending."""
+        return nearest(self.pool.geometry, self.reference.geometry, NEIGHBOURS)
+
+    def equal_parts(self, most: int, rng: np.random.Generator) -> list[tuple[Block, Block]]:
+        """Pairs of a part of S and R, of equal size: disjoint parts of a larger S, at most `most`,
+        or one of S and a part of a larger R. Rows are drawn, and ordered, at random."""
+        n_s, n_r = len(self.synthetic), len(self.reference)
+        if n_s < n_r:
+            return [(self.synthetic, self.reference.take(rng.permutation(n_r)[:n_s]))]
+        order = rng.permutation(n_s)
+        parts = [order[i * n_r : (i + 1) * n_r] for i in range(min(most, n_s // n_r))]
+        return [(self.synthetic if n_s == n_r else self.synthetic.take(p), self.reference) for p in parts]
+
+    def replace(self, **blocks: Block) -> AuditTables:
+        """The same audit with another `synthetic` (or `reference`) block."""
+        other = dataclasses.replace(self, **blocks)  # type: ignore[arg-type]
+        if "reference" not in blocks and "to_reference" in self.__dict__:
+            other.__dict__["to_reference"] = self.to_reference  # distances to R don't depend on S
+        return other
+
+    def vulnerable(self, share: float, neighbours: int) -> np.ndarray:
+        """(n_units,) bool: the `share` of units that lie farthest from others, the stratum V.
+
+        By the mean distance of a unit's rows to their `neighbours` nearest rows of R and of other
+        units of A (privacy-audit.md); it looks at neither S nor the coin.
+        """
+        reference, pool = self.to_reference[:, :neighbours], self.pool.geometry
+        others = nearest(pool, pool, neighbours, units=self.pool.units)
+        distances = np.sort(np.hstack([reference, others]), axis=1)[:, :neighbours]
+        isolation = self.per_unit(distances.mean(axis=1))
+        chosen = np.zeros(self.n_units, dtype=bool)
+        chosen[np.argsort(-isolation, kind="stable")[: round(share * self.n_units)]] = True
+        return chosen
+
+
+def build(tables: Mapping[str, pd.DataFrame], schema: TableSchema) -> AuditTables:
+    """Encode conformed tables named members, nonmembers, reference and synthetic.
+
+    Raises TableError for a table without rows and SchemaError for one without a modelled column.
+    """
+    columns = schema.modelled
+    if not columns:
+        raise SchemaError("the schema has no column that a generator learns; there is nothing to audit")
+    for name, table in tables.items():
+        if not len(table):
+            raise TableError(f"the {name} table has no rows; the audit needs all four tables")
+        absent = [c.name for c in columns if c.name not in table.columns]
+        if absent:
+            raise SchemaError(f"the {name} table lacks column {absent[0]!r}; give a table that fits the schema")
+    quantities = tuple(c for c in columns if c.kind in ("numerical", "datetime"))
+    labels = tuple(c for c in columns if c not in quantities)
+    numbers = {n: _numbers(t, quantities) for n, t in tables.items()}
+    codes, levels = _codes(tables, labels)
+    scale = Scale.of(numbers["reference"], [n for n in numbers.values()])
+    units = {n: unit_codes(t, schema.unit if schema.unit in t.columns else None) for n, t in tables.items()}
+    blocks = {n: Block(numbers[n], codes[n], scale.geometry(numbers[n], codes[n], levels), units[n][0]) for n in tables}
+    n_in, n_out = units["members"][1], units["nonmembers"][1]
+    return AuditTables(
+        columns=quantities + labels,
+        levels=levels,
+        pool=blocks["members"].append(dataclasses.replace(blocks["nonmembers"], units=blocks["nonmembers"].units + n_in)),
+        member=np.arange(n_in + n_out) < n_in,
+        reference=blocks["reference"],
+        synthetic=blocks["synthetic"],
+    )
+
+
+def _numbers(table: pd.DataFrame, columns: tuple[Column, ...]) -> np.ndarray:
+    values = np.empty((len(table), len(columns)))
+    for j, column in enumerate(columns):
+        series = table[column.name]
+        if column.kind == "datetime":
+            stamps = series.to_numpy(dtype="datetime64[ns]")
+            values[:, j] = np.where(np.isnat(stamps), np.nan, stamps.astype(np.int64).astype(float))
+        else:
+            values[:, j] = series.to_numpy(dtype=float, na_value=np.nan)
+    return values
+
+
+def _codes(
+    tables: Mapping[str, pd.DataFrame], columns: tuple[Column, ...]
+) -> tuple[dict[str, np.ndarray], tuple[int, ...]]:
+    """Each table's codes over the values that all tables have between them."""
+    codes = {n: np.empty((len(t), len(columns)), dtype=np.int32) for n, t in tables.items()}
+    levels = []
+    for j, column in enumerate(columns):
+        series = [t[column.name].astype(object) for t in tables.values()]
+        joined, values = pd.factorize(pd.concat(series, ignore_index=True), sort=False)
+        parts = np.split(joined, np.cumsum([len(s) for s in series])[:-1])
+        for name, part in zip(tables, parts, strict=True):
+            codes[name][:, j] = part
+        levels.append(len(values))
+    return codes, tuple(levels)
+
+
+@dataclass(frozen=True, eq=False)
+class Scale:
+    """Ranks on the reference table.
+
+    Attributes:
+        values, ranks: per numerical column, R's distinct values and their mid-ranks in (0, 1).
+        missing: per numerical column, whether any table misses a value there.
+    """
+
+    values: tuple[np.ndarray, ...]
+    ranks: tuple[np.ndarray, ...]
+    missing: tuple[bool, ...]
+
+    @classmethod
+    def of(cls, reference: np.ndarray, tables: list[np.ndarray]) -> Scale:
+        values, ranks, missing = [], [], []
+        for j in range(reference.shape[1]):
+            column = reference[:, j]
+            distinct, counts = np.unique(column[~np.isnan(column)], return_counts=True)
+            values.append(distinct)
+            ranks.append((np.cumsum(counts) - counts / 2) / max(counts.sum(), 1))
+            missing.append(any(bool(np.isnan(t[:, j]).any()) for t in tables))
+        return cls(tuple(values), tuple(ranks), tuple(missing))
+
+    def geometry(self, numbers: np.ndarray, codes: np.ndarray, levels: tuple[int, ...]) -> Geometry:
+        """The rows as the distance sees them. A missing number stands at the middle rank and has a
+        label of its own that weighs 1/2, so that it differs from any number by 1/2 to 1."""
+        ranks = np.empty(numbers.shape)
+        labels, sizes, weights = [codes], list(levels), [1.0] * len(levels)
+        for j, (values, at) in enumerate(zip(self.values, self.ranks, strict=True)):
+            gone = np.isnan(numbers[:, j])
+            ranks[:, j] = np.where(gone, 0.5, _rank(np.where(gone, 0.0, numbers[:, j]), values, at))
+            if self.missing[j]:
+                labels.append(gone[:, None].astype(np.int32))
+                sizes.append(2)
+                weights.append(0.5)
+        return Geometry(ranks, np.hstack(labels), tuple(sizes), tuple(weights))
+
+
+def _rank(x: np.ndarray, values: np.ndarray, ranks: np.ndarray) -> np.ndarray:
+    """Ranks of `x`, linear between R's values; beyond its extremes they approach 0 and 1, so that
+    different values keep different ranks."""
+    if not len(values):
+        return np.full(len(x), 0.5)
+    span = float(values[-1] - values[0]) or max(abs(float(values[0])), 1.0)
+    above, below = np.maximum(x - values[-1], 0), np.maximum(values[0] - x, 0)
+    tails = (1 - ranks[-1]) * above / (above + span) - ranks[0] * below / (below + span)
+    return np.interp(x, values, ranks) + tails

@@ -13,7 +13,8 @@ _LINE = re.compile(r"understudy progress (\d\.\d{3}) (.*)")
 
 def to_log(share: float, message: str) -> None:
     """Print one line that `parse` reads back: how a pipeline step tells its runner."""
-    print(f"understudy progress {min(max(share, 0.0), 1.0):.3f} {' '.join(message.split())}", flush=True)
+    line = f"understudy progress {min(max(share, 0.0), 1.0):.3f} {' '.join(message.split())}"
+    print(line + "\n", end="", flush=True)  # in one piece: threads may speak at the same time
 
 
 def parse(line: str) -> tuple[float, str] | None:

@@ -1,0 +1,1 @@
+"""KFP components: one thin wrapper a stage. All logic is in `understudy.stages`."""

@@ -1,0 +1,1 @@
+"""Pipelines composed of `components`; compiling, submitting and running them here."""

@@ -1,0 +1,217 @@
+"""Run the training pipeline here, step by step as a cluster would, and publish what it made.
+
+`out_dir` afterwards holds preprocess/, model/, synthetic.parquet and .csv, evaluation/, audit/,
+run.json, run.log, and the registry (mlflow.db, mlartifacts/) if no other is set. Results
+replace those of an earlier run one by one, each whole; run.json comes last. A rejected model's
+results are published too, it only isn't registered.
+
+A run that was killed is simply run again: it finds the coins that were tossed for the same table
+and parameters (pending.json), so it makes the same model, and the registry knows it by its hash.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import os
+import secrets
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from pipelines.arguments import arguments
+from pipelines.steplog import StepLog
+from understudy import tracking
+from understudy.config import Params
+from understudy.errors import PipelineError
+from understudy.evidence import PASS, Registration
+from understudy.files import atomic, remove, storage_error, write_text
+from understudy.progress import Progress
+from understudy.provenance import file_md5
+
+# published name -> step, its output, and the files that must be there
+OUTPUTS = {
+    "preprocess": ("preprocess", "tables", ("train.parquet", "schema.json", "profile.json")),
+    "model": ("train", "model", ("generator.json",)),
+    "evaluation": ("evaluate", "evaluation", ("report.html", "metrics.json")),
+    "audit": ("audit", "audited", ("audit.json", "audit.html", "metrics.json")),
+    "synthetic.parquet": ("sample", "synthetic/synthetic.parquet", ()),
+}
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """How a run ended; run.json holds the same.
+
+    Attributes:
+        verdict, reasons: the audit's.
+        registration: where the run was recorded, and the version it became, if it did.
+        paths: what was published, by name.
+        metrics: the evaluation's figures.
+        seconds: of each step, and in `total` of the whole.
+    """
+
+    verdict: str
+    reasons: tuple[str, ...]
+    registration: Registration
+    paths: dict[str, Path]
+    metrics: dict[str, float]
+    seconds: dict[str, float]
+
+    @property
+    def passed(self) -> bool:
+        return self.verdict == PASS
+
+    def to_json(self) -> str:
+        content = asdict(self) | {"paths": {name: path.name for name, path in self.paths.items()}}
+        return json.dumps(content, indent=2, ensure_ascii=False) + "\n"
+
+
+def run(params: Params, *, data: str | Path, out_dir: str | Path, progress: Progress | None = None) -> RunResult:
+    """Run the pipeline on the table `data` (a file, or a database URL with `#table`).
+
+    Raises the failed step's own error; PipelineError when a step stops without one, leaves out an
+    output, or another run is at work in `out_dir`.
+    """
+    started = time.perf_counter()
+    out = Path(out_dir).resolve()
+    params = params.model_copy(update={"data": params.data.model_copy(update={"path": params.data.path or str(data)})})
+    _check_options(params)
+    with _workplace(out) as root:
+        table = _snapshot(data, root)
+        md5 = file_md5(table)
+        params = _with_coins(params, md5, out / "pending.json")
+        server = os.environ.get("MLFLOW_TRACKING_URI") or tracking.local_uri(out)
+        given = arguments(params, data=str(table), data_md5=md5, tracking_uri=server)
+        log = StepLog(progress or (lambda share, message: None))
+        _work(root, given, log, out / "run.log")
+        result = _publish(root, out, log, started)
+        (out / "pending.json").unlink(missing_ok=True)
+    return result
+
+
+def _check_options(params: Params) -> None:
+    """Find out now, not after a minute, that an option of a late step is wrong."""
+    from understudy.generators import base
+    from understudy.stages import policy
+
+    policy(params.gate)
+    base.create(params.generator.name, **params.generator.config)
+
+
+@contextmanager
+def _workplace(out: Path) -> Iterator[Path]:
+    """A fresh directory inside `out` for one run at a time; what killed runs left is removed."""
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        lock = open(out / ".lock", "w")  # noqa: SIM115 - held until the run is over
+    except OSError as e:
+        raise storage_error(out, e) from e
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise PipelineError(f"{out}: another run is at work here; wait for it, or choose another") from None
+        for left in out.glob(".run-*"):
+            remove(left)
+        root = Path(tempfile.mkdtemp(prefix=".run-", dir=out))
+        try:
+            yield root
+        finally:
+            remove(root)
+
+
+def _snapshot(data: str | Path, root: Path) -> Path:
+    """A file to read: `data` itself, or what a database query gave once."""
+    if "://" not in str(data):
+        return Path(data).resolve()
+    from understudy.tables import read_table, write_table
+
+    path = root / "snapshot.parquet"
+    write_table(read_table(str(data)), path)
+    return path
+
+
+def _with_coins(params: Params, md5: str, pending: Path) -> Params:
+    """A seed from OS entropy where none is set, the same one again if this very run was killed."""
+    if params.data.split_seed is not None:
+        return params
+    key = hashlib.sha256(json.dumps([md5, params.to_dict()], sort_keys=True).encode()).hexdigest()
+    try:
+        left = json.loads(pending.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        left = {}
+    if left.get("key") != key:
+        left = {"key": key, "split_seed": secrets.randbelow(2**53)}
+        write_text(pending, json.dumps(left))
+    return params.model_copy(update={"data": params.data.model_copy(update={"split_seed": left["split_seed"]})})
+
+
+def _work(root: Path, given: dict[str, str], log: StepLog, log_file: Path) -> None:
+    """Run the worker, following what it says. Raises the failed step's error."""
+    # Nothing in the current directory may shadow what the steps import.
+    env = os.environ | {"PYTHONUNBUFFERED": "1", "PYTHONSAFEPATH": "1", "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-m", "pipelines.local_worker", str(root / "kfp")]
+    worker = subprocess.Popen(
+        command, env=env, text=True, encoding="utf-8", errors="replace", start_new_session=True,
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+    )  # fmt: skip
+    assert worker.stdin and worker.stdout
+    try:
+        with log_file.open("w", encoding="utf-8") as copy:
+            # stdin stays open while this process lives: its end tells the worker to end.
+            worker.stdin.write(json.dumps(given) + "\n")
+            worker.stdin.flush()
+            log.follow(worker.stdout, copy)
+            failed = log.failed or worker.wait()
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(worker.pid, signal.SIGKILL)
+        worker.wait()
+        worker.stdin.close()
+        worker.stdout.close()
+    if failed:
+        raise log.failure(str(log_file))
+
+
+def _publish(root: Path, out: Path, log: StepLog, started: float) -> RunResult:
+    """Move the outputs from the run's directory to `out`, each in one step; run.json last."""
+    job = next(iter((root / "kfp").glob("*")), root)
+    found = {name: job / step / output for name, (step, output, _) in OUTPUTS.items()}
+    for name, (step, _, files) in OUTPUTS.items():
+        for path in (found[name], *(found[name] / f for f in files)):
+            if not path.exists():
+                raise PipelineError(f"step {step!r} left no {path.name}; see {out / 'run.log'}")
+    report = json.loads((found["audit"] / "audit.json").read_text(encoding="utf-8"))
+    answer = job / ("register" if report["verdict"] == PASS else "record") / "registration"
+    if not answer.exists():
+        raise PipelineError(f"the model passed but was not registered; see {out / 'run.log'}")
+    registration = Registration.read(answer)
+    metrics = json.loads((found["evaluation"] / "metrics.json").read_text(encoding="utf-8"))
+    for name, path in found.items():
+        with atomic(out / name) as tmp:
+            shutil.move(path, tmp)
+    _to_csv(out / "synthetic.parquet", out / "synthetic.csv")
+    paths = {name: out / name for name in (*OUTPUTS, "synthetic.csv", "run.json", "run.log")}
+    seconds = log.seconds | {"total": round(time.perf_counter() - started, 2)}
+    result = RunResult(report["verdict"], tuple(report["reasons"]), registration, paths, metrics, seconds)
+    write_text(out / "run.json", result.to_json())
+    return result
+
+
+def _to_csv(table: Path, out: Path) -> None:
+    from pyarrow import parquet
+
+    from understudy.tables import write_batches
+
+    batches = parquet.ParquetFile(table).iter_batches(100_000)
+    write_batches((b.to_pandas() for b in batches), out)

@@ -7,19 +7,20 @@ privacy (the audit's task) and any order or link between rows.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 
 from understudy.evaluation.aligned import Aligned, align
 from understudy.evaluation.constraints import dependencies_kept
-from understudy.evaluation.coverage import coverage
-from understudy.evaluation.detection import Detection, detection
+from understudy.evaluation.coverage import measure_coverage
+from understudy.evaluation.detection import Detection, measure_detection
 from understudy.evaluation.distances import closest_record, exact_copies, support
-from understudy.evaluation.fidelity import Fidelity, fidelity
+from understudy.evaluation.fidelity import MAX_PAIRS, Fidelity, measure_fidelity
 from understudy.evaluation.pictures import MAX_MARGINALS, marginals, projection
 from understudy.evaluation.result import Evaluation
-from understudy.evaluation.utility import Utility, utility
+from understudy.evaluation.utility import Utility, measure_utility
 from understudy.schema import TableSchema
 
 __all__ = ["Evaluation", "evaluate"]
@@ -52,18 +53,20 @@ def evaluate(
     tell(0.0, "reading columns")
     data = align({"train": train, "holdout": holdout, "synthetic": synthetic}, schema)
     # one stream per part: a change in one metric leaves the others' draws alone
-    streams = rng.spawn(6)
+    streams = rng.spawn(7)
     tell(0.05, "comparing columns and pairs")
-    shapes = fidelity(data, schema, streams[0], progress=lambda s: tell(0.05 + 0.15 * s, "comparing pairs"))
-    tell(0.2, "telling synthetic from real rows")
-    detected = detection(data, streams[1], progress=lambda s: tell(0.2 + 0.35 * s, "telling synthetic from real rows"))
+    shapes = measure_fidelity(data, schema, streams[0], progress=lambda s: tell(0.05 + 0.1 * s, "comparing pairs"))
+    fresh = measure_fidelity(replace(data, views=data.views[:2]), schema, streams[1], max_pairs=MAX_PAIRS // 4)
+    telling = "telling synthetic from real rows"
+    tell(0.2, telling)
+    detected = measure_detection(data, streams[2], progress=lambda s: tell(0.2 + 0.35 * s, telling))
     tell(0.55, "training on synthetic, testing on real rows")
-    useful = utility(data, schema.target, streams[2]) if schema.target else None
+    useful = measure_utility(data, schema.target, streams[3]) if schema.target else None
     tell(0.7, "measuring distances")
     copies, copies_holdout = exact_copies(data)
-    closest = closest_record(data, streams[3])
+    closest = closest_record(data, streams[4])
     tell(0.8, "measuring support")
-    covered = support(data, streams[4])
+    covered = support(data, streams[5])
     tell(0.9, "checking coverage and dependencies")
     shown = _shown(shapes)
     result = Evaluation(
@@ -71,16 +74,17 @@ def evaluate(
         n_holdout=len(holdout),
         n_synthetic=len(synthetic),
         fidelity=shapes,
+        fidelity_holdout=fresh,
         detection=detected,
         utility=useful,
         closest_record=closest,
         support=covered,
         exact_copies=copies,
         exact_copies_holdout=copies_holdout,
-        coverage=coverage(data),
+        coverage=measure_coverage(data),
         dependencies=dependencies_kept(train, holdout, synthetic, schema),
         marginals=marginals(data, shown),
-        projection=projection(data, streams[5]),
+        projection=projection(data, streams[6]),
         notes=tuple(_notes(data, schema, shapes, detected, useful, len(shown))),
     )
     tell(1.0, "evaluated")
@@ -112,7 +116,9 @@ def _notes(
         if useful.merged:
             notes.append(f"Utility counts the {useful.merged:,} rarest classes of {useful.target!r} as one.")
         if useful.absent:
-            notes.append(f"No synthetic row has {useful.absent:,} of the classes of {useful.target!r}; TSTR can't rank them.")
+            notes.append(
+                f"No synthetic row has {useful.absent:,} of the classes of {useful.target!r}; TSTR can't rank them."
+            )
     if detected is None:
         notes.append("A side has fewer than ten rows or privacy units, so detection (C2ST) is not measured.")
     if not shapes.pairs:
@@ -121,7 +127,9 @@ def _notes(
         notes.append(f"Trends are of a random {len(shapes.pairs):,} of {shapes.n_pairs:,} pairs, the target's first.")
     if n_shown < len(data.columns):
         notes.append(f"Histograms are drawn for the {n_shown} least well kept of {len(data.columns)} columns.")
-    void = [c.name for c, s in zip(data.columns, shapes.columns, strict=True) if s.missing_synthetic == 1 > s.missing_train]
+    void = [
+        c.name for c, s in zip(data.columns, shapes.columns, strict=True) if s.missing_synthetic == 1 > s.missing_train
+    ]
     if void:
         notes.append(f"Synthetic has no value at all in: {', '.join(void[:10])}; such a column's shape scores 0.")
     return notes

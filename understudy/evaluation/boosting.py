@@ -51,18 +51,14 @@ def classifier(categorical: np.ndarray, seed: int) -> Classifier:
     """The default classifier; early stopping is off, as the number of trees must not depend on the rows."""
     from sklearn.ensemble import HistGradientBoostingClassifier
 
-    return HistGradientBoostingClassifier(
-        categorical_features=categorical, early_stopping=False, random_state=seed
-    )
+    return HistGradientBoostingClassifier(categorical_features=categorical, early_stopping=False, random_state=seed)
 
 
 def regressor(categorical: np.ndarray, seed: int) -> Any:
     """The default regressor, for a numerical target."""
     from sklearn.ensemble import HistGradientBoostingRegressor
 
-    return HistGradientBoostingRegressor(
-        categorical_features=categorical, early_stopping=False, random_state=seed
-    )
+    return HistGradientBoostingRegressor(categorical_features=categorical, early_stopping=False, random_state=seed)
 
 
 def seed_from(rng: np.random.Generator) -> int:

@@ -24,7 +24,7 @@ class Coverage:
     by_column: tuple[tuple[str, float], ...]
 
 
-def coverage(data: Aligned) -> Coverage:
+def measure_coverage(data: Aligned) -> Coverage:
     """Coverage of the first view (train) by the last (synthetic), over whole tables."""
     train, synthetic = data.views[0], data.views[-1]
     categories: dict[str, float] = {}

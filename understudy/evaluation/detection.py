@@ -36,7 +36,7 @@ class Detection:
     tpr: tuple[float, ...]
 
 
-def detection(
+def measure_detection(
     data: Aligned,
     rng: np.random.Generator,
     make_classifier: MakeClassifier = classifier,

@@ -138,9 +138,7 @@ def _unit_scale(data: Aligned, view: View) -> Scale:
     return out
 
 
-def _encode(
-    data: Aligned, views: tuple[View, ...], scale: Scale
-) -> list[tuple[np.ndarray, np.ndarray]]:
+def _encode(data: Aligned, views: tuple[View, ...], scale: Scale) -> list[tuple[np.ndarray, np.ndarray]]:
     """((n, d) float32 numbers, (n, c) int32 codes) of each view.
 
     A missing number sits at the middle of the scale, and a further code says that it is missing.
@@ -176,9 +174,7 @@ def _centre(rows: tuple[np.ndarray, np.ndarray]) -> tuple[np.ndarray, list[np.nd
     return numbers.mean(0, dtype=float), frequencies
 
 
-def _to_centre(
-    rows: tuple[np.ndarray, np.ndarray], centre: np.ndarray, frequencies: list[np.ndarray]
-) -> np.ndarray:
+def _to_centre(rows: tuple[np.ndarray, np.ndarray], centre: np.ndarray, frequencies: list[np.ndarray]) -> np.ndarray:
     """(n,) Euclidean distance to the mean row: |e_c - p|^2 = 1 - 2 p_c + sum p^2 spares the one-hot columns."""
     numbers, codes = rows
     total = ((numbers - centre) ** 2).sum(1)

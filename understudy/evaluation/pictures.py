@@ -1,7 +1,7 @@
 """What the report draws, as aggregates: histograms of each column and a projection of the table.
 
-Nothing here shows a single real row: categories with fewer than `MIN_ROWS` train rows are pooled, histograms leave out the
-outer half percent on either side, and the projection shows real rows as a density only.
+Nothing here shows a single real row: categories with fewer than `MIN_ROWS` train rows are pooled, histograms
+leave out the outer half percent on either side, and the projection shows real rows as a density only.
 """
 
 from __future__ import annotations

@@ -21,7 +21,8 @@ class Evaluation:
 
     Attributes:
         n_train, n_holdout, n_synthetic: rows of the three tables.
-        fidelity ... support: the details of each metric.
+        fidelity ... coverage: the details of each metric.
+        fidelity_holdout: the holdout in place of synthetic: what fresh real rows score.
         exact_copies, exact_copies_holdout: shares of rows that equal a train row.
         dependencies: functional dependencies of train, the least kept first.
         marginals, projection: aggregates for the report's plots.
@@ -32,6 +33,7 @@ class Evaluation:
     n_holdout: int
     n_synthetic: int
     fidelity: Fidelity
+    fidelity_holdout: Fidelity
     detection: Detection | None
     utility: Utility | None
     closest_record: ClosestRecord
@@ -57,6 +59,9 @@ class Evaluation:
         found = {
             "shape_error": self.fidelity.shape_error,
             "trend_error": self.fidelity.trend_error,
+            "trend_error_fixed": self.fidelity.trend_error_fixed,
+            "shape_error_holdout": self.fidelity_holdout.shape_error,
+            "trend_error_holdout": self.fidelity_holdout.trend_error,
             "c2st_auc": d.auc if d else None,
             "c2st_auc_se": d.se if d else None,
             "tstr": u.tstr if u else None,

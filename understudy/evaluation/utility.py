@@ -49,7 +49,7 @@ class Utility:
     absent: int = 0
 
 
-def utility(
+def measure_utility(
     data: Aligned,
     target: str,
     rng: np.random.Generator,

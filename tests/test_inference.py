@@ -68,7 +68,7 @@ def test_nothing_of_the_table_is_in_the_schema() -> None:
 
 
 def test_a_schema_file_overrides_inference() -> None:
-    zip_code = Column(name="region_code", kind="categorical", value_type="integer")
+    zip_code = Column(name="region_code", kind="categorical")
     schema = infer_schema(people(300), overrides=TableSchema(columns=(zip_code,)))
     assert schema.column("region_code") == zip_code
     assert schema.names == list(people(1).columns)

@@ -52,13 +52,12 @@ def holds(dependency: Dependency, table: pd.DataFrame) -> float:
     if not len(table):
         return float("nan")
     a, b = _text(table[dependency.determinant]), _text(table[dependency.dependent])
-    pairs = pd.DataFrame({"a": a, "b": b}).value_counts(dropna=False)
-    ok = sum(
-        n
-        for (x, y), n in pairs.items()
-        if _none(x) in dependency.mapping and dependency.mapping[_none(x)] == _none(y)
-    )
-    return float(ok) / len(table)
+    pairs = pd.DataFrame({"a": a, "b": b, "n": 1}).groupby(["a", "b"], dropna=False, as_index=False).sum()
+    unseen = object()
+    ok = [
+        dependency.mapping.get(_none(x), unseen) == _none(y) for x, y in zip(pairs["a"], pairs["b"], strict=True)
+    ]
+    return float(pairs["n"][ok].sum()) / len(table)
 
 
 def _text(values: pd.Series) -> pd.Series:

@@ -45,9 +45,9 @@ def infer_schema(
             raise SchemaError(unknown_column(name, names, "schema column"))
     target = target or (overrides.target if overrides else None)
     unit = unit or (overrides.unit if overrides else None)
-    for name, what in ((target, "target"), (unit, "unit")):
-        if name is not None and name not in names:
-            raise SchemaError(unknown_column(name, names, what))
+    for given, what in ((target, "target"), (unit, "unit")):
+        if given is not None and given not in names:
+            raise SchemaError(unknown_column(given, names, what))
     columns = []
     for name in names:
         if name in declared:
@@ -100,7 +100,7 @@ def _datetime_column(name: str, unique: pd.Series, nullable: bool) -> Column:
         dates = to_datetime(unique)
     except (ValueError, OverflowError) as e:
         raise SchemaError(
-            f"column {name!r} has dates out of range ({str(e).splitlines()[0][:80]}); years 1678 to 2261 can be used"
+            f"column {name!r} has dates out of range ({str(e).splitlines()[0][:80]}); mend them: years 1678 to 2261 can be used"
         ) from None
     stamps = dates.to_numpy().astype("int64")
     for step in (86_400_000_000_000, 3_600_000_000_000, 60_000_000_000, 1_000_000_000, 1_000_000, 1_000):
@@ -186,8 +186,7 @@ def _text_column(name: str, present: pd.Series, unique: pd.Series, nullable: boo
             return Column(name=name, kind="text", nullable=nullable)
         if (found == "key" and distinct > 0.5) or (distinct > 0.95 and len(present) > 50):
             return Column(name=name, kind="id", nullable=nullable, identifier="key", action="replace")
-    value_type = "string"
-    return Column(name=name, kind="categorical", nullable=nullable, value_type=value_type)
+    return Column(name=name, kind="categorical", nullable=nullable)
 
 
 def date_format(text: pd.Series) -> str | None:

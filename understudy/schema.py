@@ -29,7 +29,6 @@ class Column(BaseModel):
         nullable: whether values may be missing.
         decimals: numerical: digits after the point (0 = integers), None = full float precision.
         step: numerical: every value is a multiple of `step * 10**-decimals`; datetime: of `step` ns.
-        value_type: categorical: the type of a category when written out.
         categories: categorical: the public domain, only from a schema file.
         minimum, maximum: numerical: public bounds, only from a schema file.
         identifier: what kind of direct identifier or key an `id` column was found to be.
@@ -46,7 +45,6 @@ class Column(BaseModel):
     nullable: bool = False
     decimals: int | None = None
     step: int = 1
-    value_type: Literal["string", "integer", "number"] = "string"
     categories: tuple[str, ...] | None = None
     minimum: float | None = None
     maximum: float | None = None

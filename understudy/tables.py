@@ -314,9 +314,12 @@ def _categorical(values: pd.Series, column: Column) -> pd.Series:
             return values.cat.remove_unused_categories().cat.as_unordered()
         values = values.astype(object)
     codes, unique = pd.factorize(values, sort=False)
-    return pd.Series(
-        pd.Categorical.from_codes(codes, categories=[label(u) for u in unique]), name=values.name
-    )
+    return from_codes(codes, [label(u) for u in unique])
+
+
+def from_codes(codes: np.ndarray, labels: list[str]) -> pd.Series:
+    """A categorical column from codes (n,) into `labels`; -1 is missing."""
+    return pd.Series(pd.Categorical.from_codes(codes, categories=pd.Index(labels)))  # type: ignore[arg-type]
 
 
 def label(value: Any) -> str:

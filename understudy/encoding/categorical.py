@@ -11,7 +11,7 @@ import pandas as pd
 
 from understudy.errors import ConfigError
 from understudy.schema import Column
-from understudy.tables import label
+from understudy.tables import from_codes, label
 
 OTHER_LABEL = "OTHER"
 _MAX_OWN = 200  # categories with a token of their own where there are more than 254
@@ -108,7 +108,7 @@ class CategoricalCodec:
             if self.emit_other and OTHER_LABEL not in self.labels
             else list(self.labels)
         )
-        return pd.Series(pd.Categorical.from_codes(np.minimum(indices, len(labels) - 1), categories=labels))
+        return from_codes(np.minimum(indices, len(labels) - 1), labels)
 
     def parts(self, values: pd.Series) -> list[tuple[np.ndarray, np.ndarray]]:
         """The tokens that can emit each value, and P(value | token), as [(tokens (n,), mass (n,))].

@@ -38,7 +38,8 @@ class TableCodec:
         return next(j for j, c in enumerate(self.codecs) if c.column.name == name)
 
     def state(self) -> tuple[list[dict[str, Any]], dict[str, np.ndarray]]:
-        metas, arrays = [], {}
+        metas: list[dict[str, Any]] = []
+        arrays: dict[str, np.ndarray] = {}
         for j, c in enumerate(self.codecs):
             meta, own = c.state()
             metas.append({"kind": c.kind, **meta})

@@ -67,10 +67,11 @@ class NumericalCodec:
         x = to_floats(values, column)
         present = ~np.isnan(x)
         distinct, inverse = np.unique(x[present], return_inverse=True)
-        rows = np.bincount(inverse)
+        rows: np.ndarray = np.bincount(inverse)
         support = np.bincount(inverse, weights=units[present])
         if not len(distinct):
-            distinct, rows, support = np.zeros(1), np.ones(1, dtype=int), np.ones(1)
+            distinct, support = np.zeros(1), np.ones(1)
+            rows = np.ones(1, dtype=np.intp)
         if column.minimum is not None and column.maximum is not None:
             low, high = column.minimum, column.maximum
         else:

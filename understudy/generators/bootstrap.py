@@ -25,6 +25,7 @@ from understudy.generators.base import (
 )
 from understudy.generators.output import assemble
 from understudy.schema import TableSchema
+from understudy.tables import from_codes
 
 
 class BootstrapConfig(BaseModel):
@@ -71,7 +72,7 @@ class Bootstrap:
         if not len(rows):
             raise ConfigError("where: no real row meets the conditions; loosen one of them")
         drawn = self.table.iloc[rng.choice(rows, n_rows)].reset_index(drop=True)
-        return assemble({c: drawn[c] for c in drawn}, self.schema, n_rows)
+        return assemble({str(c): drawn[c] for c in drawn}, self.schema, n_rows)
 
     def log_density(self, table: pd.DataFrame) -> None:
         """A resample has no density."""
@@ -105,9 +106,7 @@ class Bootstrap:
             for j, c in enumerate(schema.modelled):
                 raw, missing = arrays[f"{j}.values"], arrays[f"{j}.missing"].astype(bool)
                 if c.kind == "categorical":
-                    columns[c.name] = pd.Series(
-                        pd.Categorical.from_codes(raw, manifest["state"]["columns"][c.name])
-                    )
+                    columns[c.name] = from_codes(raw, manifest["state"]["columns"][c.name])
                 elif c.kind == "datetime":
                     columns[c.name] = pd.Series(raw.astype("datetime64[ns]"))
                 elif c.kind == "boolean":

@@ -57,7 +57,7 @@ class ForestConfig(BaseModel):
 
     n_trees: int = Field(8, ge=1, le=256)
     min_leaf: float = Field(40, ge=1)
-    penalty: float = Field(0.5, ge=0)
+    penalty: float = Field(1.0, ge=0)
     shrinkage: float = Field(10, ge=0)
     shrinkage_within: float = Field(10, gt=0)
     subsample: float = Field(0.6, gt=0, le=1)
@@ -171,7 +171,7 @@ class Forest:
         condition: tuple[np.ndarray, Any] | None,
     ) -> np.ndarray | None:  # fmt: skip
         """Draw one column given the codes of those before it; the probability of its condition per row, if any."""
-        u = rng.random(codes.shape[1])
+        u: np.ndarray = rng.random((codes.shape[1],))
         share, codec = condition if condition else (None, self.codec.codecs[column.index])
         tokens, mass = column.draw(codes, u, share)
         values[column.index] = codec.decode(tokens, u)

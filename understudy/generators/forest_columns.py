@@ -105,7 +105,8 @@ class ColumnForest:
     def from_state(cls, meta: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> ColumnForest:
         if meta["determinant"] >= 0:
             return cls.lookup(meta["index"], meta["determinant"], arrays["table"])
-        return cls(meta["index"], *(arrays[k] for k in ("feature", "mask", "left", "roots", "row", "pmf")))
+        a = arrays
+        return cls(meta["index"], a["feature"], a["mask"], a["left"], a["roots"], a["row"], a["pmf"])
 
 
 def fit_column(

@@ -31,7 +31,7 @@ class Tree(NamedTuple):
 @njit(cache=True, nogil=True)
 def _best_split(
     x, ordered, rows, classes, weight, n_classes, clogc, min_leaf, total_left, order, sorted_rows
-):  # type: ignore[no-untyped-def]
+):
     """Best gain of one feature over `rows`, and the codes that go left as (gain, mask).
 
     x (n,) uint8 codes of the feature; ordered: numeric order, else by the majority class.
@@ -106,7 +106,7 @@ def _best_split(
 
 
 @njit(cache=True, nogil=True)
-def grow(codes, ordered, features, classes, weight, rows, n_classes, min_leaf, penalty, max_depth):  # type: ignore[no-untyped-def]
+def grow(codes, ordered, features, classes, weight, rows, n_classes, min_leaf, penalty, max_depth):
     """Grow a tree: split while the gain in log-likelihood (nats) exceeds `penalty` per class present.
 
     codes (n_columns, n) uint8; ordered (n_columns,) bool; features (p,) int64, the columns to split on;
@@ -190,7 +190,7 @@ def grow(codes, ordered, features, classes, weight, rows, n_classes, min_leaf, p
 
 
 @njit(cache=True, nogil=True)
-def leaves(codes, feature, mask, left, start, out):  # type: ignore[no-untyped-def]
+def leaves(codes, feature, mask, left, start, out):
     """The node each row ends in: codes (n_columns, n) uint8, start (n,) int32 the root of the row's tree, out (n,) int32."""
     for i in range(codes.shape[1]):
         node = start[i]
@@ -202,7 +202,7 @@ def leaves(codes, feature, mask, left, start, out):  # type: ignore[no-untyped-d
 
 
 @njit(cache=True, nogil=True)
-def draw(leaf, cdf, u, out):  # type: ignore[no-untyped-def]
+def draw(leaf, cdf, u, out):
     """Draw a token for each row: the first one whose cumulative probability exceeds u.
 
     leaf (n,) int32 rows of cdf (n_leaves, n_tokens) float32, u (n,) float64 in [0, 1), which is
@@ -227,7 +227,7 @@ def draw(leaf, cdf, u, out):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def count(leaf, tokens, n_nodes, n_tokens):  # type: ignore[no-untyped-def]
+def count(leaf, tokens, n_nodes, n_tokens):
     """Rows of each token in each node, (n_nodes, n_tokens) float64, from the node of every row."""
     counts = np.zeros((n_nodes, n_tokens))
     for i in range(len(leaf)):
@@ -236,7 +236,7 @@ def count(leaf, tokens, n_nodes, n_tokens):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def shrink(counts, feature, left, coarse, n_coarse, weight, weight_within, floor):  # type: ignore[no-untyped-def]
+def shrink(counts, feature, left, coarse, n_coarse, weight, weight_within, floor):
     """Probabilities of the tokens in every node, shrunk toward the parent's; (n_nodes, n_tokens) float64.
 
     Two levels: the coarse group by (c + w p_parent) / (n + w), then the token within its group by

@@ -26,6 +26,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from pipelines.arguments import arguments
 from pipelines.steplog import StepLog
@@ -36,6 +37,7 @@ from understudy.evidence import PASS, Registration
 from understudy.files import atomic, remove, storage_error, write_text
 from understudy.progress import Progress
 from understudy.provenance import file_md5
+from understudy.stages import policy
 
 # published name -> step, its output, and the files that must be there
 OUTPUTS = {
@@ -45,6 +47,7 @@ OUTPUTS = {
     "audit": ("audit", "audited", ("audit.json", "audit.html", "metrics.json")),
     "synthetic.parquet": ("sample", "synthetic/synthetic.parquet", ()),
 }
+HEADLINES = ("c2st_auc", "tstr", "trtr", "shape_error", "trend_error", "dcr_share")
 ROOT = Path(__file__).resolve().parents[1]
 
 
@@ -71,41 +74,54 @@ class RunResult:
     def passed(self) -> bool:
         return self.verdict == PASS
 
+    def summary(self) -> dict[str, Any]:
+        """What a person wants to know first, and what to do next."""
+        made = self.registration
+        model = f"models:/{made.name}@{'champion' if made.champion else 'candidate'}"
+        shown: dict[str, Any] = {
+            "verdict": self.verdict,
+            "reasons": "; ".join(self.reasons),
+            **{k: round(self.metrics[k], 4) for k in HEADLINES if k in self.metrics},
+            "report": _here(self.paths["evaluation"] / "report.html"),
+            "audit": _here(self.paths["audit"] / "audit.html"),
+            "synthetic table": _here(self.paths["synthetic.csv"]),
+            "generator": _here(self.paths["model"]),
+        }
+        if made.version is not None:
+            shown["registered"] = f"{made.name} version {made.version} ({made.reason})"
+            shown["next"] = f"understudy sample {model} -n 1000 -o more.csv"
+        else:
+            shown["registered"] = "no"
+            shown["next"] = f"read {shown['audit']}: it says what was found and what to change"
+        return {**shown, "seconds": self.seconds["total"]}
+
     def to_json(self) -> str:
         content = asdict(self) | {"paths": {name: path.name for name, path in self.paths.items()}}
         return json.dumps(content, indent=2, ensure_ascii=False) + "\n"
 
 
-def run(params: Params, *, data: str | Path, out_dir: str | Path, progress: Progress | None = None) -> RunResult:
-    """Run the pipeline on the table `data` (a file, or a database URL with `#table`).
+def run(
+    params: Params, *, out_dir: str | Path, data: str | Path | None = None, progress: Progress | None = None
+) -> RunResult:
+    """Run the pipeline on `params.data`; `data` gives its path (or `SQL-URL#table`) where that has none.
 
     Raises the failed step's own error; PipelineError when a step stops without one, leaves out an
     output, or another run is at work in `out_dir`.
     """
     started = time.perf_counter()
     out = Path(out_dir).resolve()
-    params = params.model_copy(update={"data": params.data.model_copy(update={"path": params.data.path or str(data)})})
-    _check_options(params)
+    if data is not None:
+        params = params.model_copy(update={"data": params.data.model_copy(update={"path": str(data)})})
+    policy(params.gate)  # a wrong field should not show after half a minute
     with _workplace(out) as root:
-        table = _snapshot(data, root)
+        table = _snapshot(params, root)
         md5 = file_md5(table)
-        params = _with_coins(params, md5, out / "pending.json")
-        server = os.environ.get("MLFLOW_TRACKING_URI") or tracking.local_uri(out)
-        given = arguments(params, data=str(table), data_md5=md5, tracking_uri=server)
-        log = StepLog(progress or (lambda share, message: None))
-        _work(root, given, log, out / "run.log")
-        result = _publish(root, out, log, started)
-        (out / "pending.json").unlink(missing_ok=True)
-    return result
-
-
-def _check_options(params: Params) -> None:
-    """Find out now, not after a minute, that an option of a late step is wrong."""
-    from understudy.generators import base
-    from understudy.stages import policy
-
-    policy(params.gate)
-    base.create(params.generator.name, **params.generator.config)
+        with _coins(params, md5, out / "pending.json") as params:
+            server = os.environ.get("MLFLOW_TRACKING_URI") or tracking.local_uri(out)
+            given = arguments(params, data=str(table), data_md5=md5, tracking_uri=server)
+            log = StepLog(progress or (lambda share, message: None))
+            _work(root, given, log, out / "run.log")
+            return _publish(root, out, log, started)
 
 
 @contextmanager
@@ -130,21 +146,27 @@ def _workplace(out: Path) -> Iterator[Path]:
             remove(root)
 
 
-def _snapshot(data: str | Path, root: Path) -> Path:
-    """A file to read: `data` itself, or what a database query gave once."""
-    if "://" not in str(data):
-        return Path(data).resolve()
+def _snapshot(params: Params, root: Path) -> Path:
+    """A file that doesn't change: the table itself, or what a database gave once."""
+    source = params.source()
+    if "://" not in source:
+        return Path(source).resolve()
     from understudy.tables import read_table, write_table
 
     path = root / "snapshot.parquet"
-    write_table(read_table(str(data)), path)
+    write_table(read_table(source), path)
     return path
 
 
-def _with_coins(params: Params, md5: str, pending: Path) -> Params:
-    """A seed from OS entropy where none is set, the same one again if this very run was killed."""
+@contextmanager
+def _coins(params: Params, md5: str, pending: Path) -> Iterator[Params]:
+    """`params` with a seed from OS entropy where none is set; the same one again after a kill.
+
+    What a run that ended by itself, well or not, has tossed is forgotten.
+    """
     if params.data.split_seed is not None:
-        return params
+        yield params
+        return
     key = hashlib.sha256(json.dumps([md5, params.to_dict()], sort_keys=True).encode()).hexdigest()
     try:
         left = json.loads(pending.read_text(encoding="utf-8"))
@@ -153,7 +175,13 @@ def _with_coins(params: Params, md5: str, pending: Path) -> Params:
     if left.get("key") != key:
         left = {"key": key, "split_seed": secrets.randbelow(2**53)}
         write_text(pending, json.dumps(left))
-    return params.model_copy(update={"data": params.data.model_copy(update={"split_seed": left["split_seed"]})})
+    data = params.data.model_copy(update={"split_seed": left["split_seed"]})
+    try:
+        yield params.model_copy(update={"data": data})
+    except Exception:  # an interrupt is a kind of kill
+        pending.unlink(missing_ok=True)
+        raise
+    pending.unlink(missing_ok=True)
 
 
 def _work(root: Path, given: dict[str, str], log: StepLog, log_file: Path) -> None:
@@ -206,6 +234,12 @@ def _publish(root: Path, out: Path, log: StepLog, started: float) -> RunResult:
     result = RunResult(report["verdict"], tuple(report["reasons"]), registration, paths, metrics, seconds)
     write_text(out / "run.json", result.to_json())
     return result
+
+
+def _here(path: Path) -> str:
+    """A path as short as it can be said from the current directory."""
+    shorter = os.path.relpath(path)
+    return str(path) if shorter.startswith("..") else shorter
 
 
 def _to_csv(table: Path, out: Path) -> None:

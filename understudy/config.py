@@ -171,13 +171,17 @@ class Params(Section):
         next: the data section (target, unit, a seeded split) and the model's name are replaced."""
         return self.model_copy(update={"data": Data(path=path, **fields), "registration": Register()})
 
+    def source(self) -> str:
+        """Where the raw table is. Raises ConfigError when the data section doesn't say."""
+        if not self.data.path:
+            raise ConfigError("data.path is not set; give a table with --data or in the params file")
+        return self.data.path
+
     def model_name(self) -> str:
         """The name to register under. Raises ConfigError when there is neither a name nor a path."""
         if self.registration.name:
             return self.registration.name
-        if not self.data.path:
-            raise ConfigError("data.path is not set; give a table with --data or in the params file")
-        stem = re.split(r"[\\/#]", self.data.path.rstrip("/\\"))[-1].split(".")[0]
+        stem = re.split(r"[\\/#]", self.source().rstrip("/\\"))[-1].split(".")[0]
         return re.sub(r"[^A-Za-z0-9_-]+", "_", stem).strip("_") or "table"
 
     def section(self, name: SectionName) -> dict[str, Any]:

@@ -17,7 +17,7 @@ SOURCES = sorted(p for d in ("understudy", "components", "pipelines") for p in (
 LAYERS = [
     {"errors", "files", "progress", "__init__"},
     {"schema"},
-    {"csvfiles", "tables", "identifiers", "config"},
+    {"canonical", "csvfiles", "tables", "identifiers", "config"},
     {"inference", "dependencies", "encoding", "provenance", "splits", "conditions"},
     {"quality"},
     {"preparation"},
@@ -31,7 +31,7 @@ OWNERS = {
     "mlflow": {"understudy/tracking.py", "understudy/pyfunc.py"},
     "kfp": {"components", "pipelines"},
     "typer": {"understudy/cli.py", "understudy/stage_commands.py"},
-    "numba": {"understudy/generators/trees.py"},
+    "numba": {"understudy/generators/trees.py", "understudy/evaluation/nearest.py"},
 }
 
 

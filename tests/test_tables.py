@@ -36,7 +36,7 @@ def test_the_delimiter_is_found(tmp_path: Path, delimiter: str) -> None:
 
 def test_decimal_commas_quotes_line_breaks_and_crlf(tmp_path: Path) -> None:
     path = tmp_path / "t.csv"
-    path.write_bytes('pay;note\r\n1,5;"a;b\nc"\r\n2,25;"say ""x"""\r\n'.encode())
+    path.write_bytes(b'pay;note\r\n1,5;"a;b\nc"\r\n2,25;"say ""x"""\r\n')
     table = read_table(path)
     assert table["pay"].tolist() == [1.5, 2.25]
     assert table["note"].tolist() == ["a;b\nc", 'say "x"']

@@ -43,7 +43,7 @@ def read_csv(path: Path, compression: str | None, encoding: str = "utf-8") -> pd
     except pa.ArrowInvalid as e:
         problem = str(e)
         if "conversion error" not in problem or "UTF8" in problem:
-            raise TableError(_explain(problem, path, encoding)) from None
+            raise TableError(_explain(problem, path, compression, encoding, delimiter)) from None
         # The first block looked like numbers and a later one holds words: read it all as text.
         with pa.input_stream(str(path), compression=compression) as stream:
             table = _parse(pa_csv, stream, delimiter, decimal, encoding, dict.fromkeys(names, pa.string()))
@@ -181,12 +181,25 @@ def _decimal_comma(lines: list[str], delimiter: str) -> bool:
     )
 
 
-def _explain(problem: str, path: Path, encoding: str) -> str:
-    if m := re.search(r"Row #(\d+): Expected (\d+) columns, got (\d+)", problem):
-        row, expected, got = m.groups()
-        return f"{path}: line {row} has {got} fields where the header has {expected}; mend the line or quote the delimiter"
+def _explain(problem: str, path: Path, compression: str | None, encoding: str, delimiter: str) -> str:
     if m := re.search(r"Expected (\d+) columns, got (\d+)", problem):
-        return f"{path}: a line has {m[2]} fields where the header has {m[1]}; mend it or quote the delimiter"
+        line = _first_ragged_line(path, compression, encoding, delimiter, int(m[1]))
+        return f"{path}: {line} has {m[2]} fields where the header has {m[1]}; mend it or quote the delimiter"
     if "UTF8" in problem or "utf-8" in problem.lower():
         return f"{path}: is not valid {encoding.upper()}; pass --encoding latin-1, or save it as UTF-8"
     return f"{path}: not a readable CSV file ({problem.splitlines()[0][:160]}); export it again"
+
+
+def _first_ragged_line(path: Path, compression: str | None, encoding: str, delimiter: str, expected: int) -> str:
+    """"line 82": pyarrow parses in parallel blocks and can't tell, so look again."""
+    import io
+
+    import pyarrow as pa
+
+    with pa.input_stream(str(path), compression=compression) as stream:
+        text = io.TextIOWrapper(stream, encoding=encoding, errors="replace", newline="")
+        reader = csv.reader(text, delimiter=delimiter)
+        for fields in reader:
+            if fields and len(fields) != expected:
+                return f"line {reader.line_num}"
+    return "a line"

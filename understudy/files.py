@@ -69,6 +69,7 @@ def storage_error(path: Path, e: OSError) -> StorageError:
         errno.EDQUOT: "the disk quota is used up; free some space and run it again",
         errno.EACCES: "permission denied; choose a place you may write to",
         errno.EROFS: "the file system is read-only; choose a place you may write to",
+        errno.EEXIST: "a part of the path is a file; choose another place",
         errno.ENOTDIR: "a part of the path is a file; choose another place",
         errno.EFBIG: "the file would exceed the size limit; raise the limit or write less",
         errno.ENAMETOOLONG: "the name is too long; choose a shorter one",

@@ -57,7 +57,7 @@ def looks_like_text(text: pd.Series, distinct: float) -> bool:
 
 
 def surrogates(column: Column, n_rows: int, start: int = 0) -> pd.Series:
-    """Unique surrogate values, numbered from `start` + 1, for a replaced identifier; they say nothing about real ones."""
+    """Unique surrogate values, numbered from `start` + 1, for a replaced identifier; real ones play no part."""
     numbers = np.arange(start + 1, start + n_rows + 1)
     kind = column.identifier or "key"
     if kind in ("key", "unit key"):

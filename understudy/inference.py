@@ -11,10 +11,10 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
+from understudy.canonical import conform_column, to_datetime
 from understudy.errors import SchemaError
 from understudy.identifiers import identifier_by_name, identifier_by_value, looks_like_text
 from understudy.schema import Column, TableSchema, unknown_column
-from understudy.tables import conform_column, to_datetime
 
 MAX_DECIMALS = 6
 DATE_FORMATS = ("%Y/%m/%d", "%d.%m.%Y", "%m/%d/%Y", "%d/%m/%Y", "%d-%m-%Y", "%d-%b-%Y", "%Y%m%d")
@@ -84,7 +84,8 @@ def infer_column(values: pd.Series, *, is_target: bool = False) -> Column:
     unique = pd.Series(present.unique())
     if len(unique) == 1 and not is_target:
         raise SchemaError(
-            f"column {name!r} has a single value throughout; leave it out with --drop {name!r}, or declare it in a schema file"
+            f"column {name!r} has a single value throughout; leave it out with --drop {name!r},"
+            " or declare it in a schema file"
         )
     if values.dtype.kind == "b" or isinstance(values.dtype, pd.BooleanDtype):
         return Column(name=name, kind="boolean", nullable=nullable)
@@ -100,7 +101,8 @@ def _datetime_column(name: str, unique: pd.Series, nullable: bool) -> Column:
         dates = to_datetime(unique)
     except (ValueError, OverflowError) as e:
         raise SchemaError(
-            f"column {name!r} has dates out of range ({str(e).splitlines()[0][:80]}); mend them: years 1678 to 2261 can be used"
+            f"column {name!r} has dates out of range ({str(e).splitlines()[0][:80]});"
+            " mend them: years 1678 to 2261 can be used"
         ) from None
     stamps = dates.to_numpy().astype("int64")
     for step in (86_400_000_000_000, 3_600_000_000_000, 60_000_000_000, 1_000_000_000, 1_000_000, 1_000):
@@ -172,8 +174,8 @@ def _text_column(name: str, present: pd.Series, unique: pd.Series, nullable: boo
     if numeric.mean() >= 0.8:
         odd = as_strings[~numeric].iloc[0]
         raise SchemaError(
-            f"column {name!r} mixes numbers with other values such as {odd[:40]!r} ({int((~numeric).sum()):,} of {len(present):,});"
-            " mend them, or declare its kind in a schema file"
+            f"column {name!r} mixes numbers with other values such as {odd[:40]!r}"
+            f" ({int((~numeric).sum()):,} of {len(present):,}); mend them, or declare its kind in a schema file"
         )
     if _all_dates(text):
         return _datetime_column(name, pd.to_datetime(text, format=date_format(text)), nullable)

@@ -1,9 +1,4 @@
-"""Read and write tables; bring a table into the canonical form its schema describes.
-
-The canonical ("conformed") table is a DataFrame with a RangeIndex and, by column kind:
-numerical: int64, Int64 (integers with missing values) or float64; categorical: `category` of
-str; boolean: bool or `boolean`; datetime: datetime64[ns]; id and text: as they were read.
-"""
+"""Read and write tables: CSV, Parquet, JSON lines, Arrow, SQL."""
 
 from __future__ import annotations
 
@@ -13,13 +8,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pandas as pd
 
+from understudy.canonical import conform as conform
 from understudy.csvfiles import read_csv
-from understudy.errors import SchemaError, TableError
+from understudy.errors import TableError
 from understudy.files import atomic
-from understudy.schema import Column, TableSchema, unknown_column
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -86,9 +80,7 @@ def _read_file(path: Path, encoding: str) -> pd.DataFrame:
         return _flat(feather.read_table(path), path)
     except pa.ArrowException as e:
         problem = str(e).splitlines()[0][:200]
-        raise TableError(
-            f"{path}: not a readable {fmt} file ({problem}); write it again or convert it"
-        ) from None
+        raise TableError(f"{path}: not a readable {fmt} file ({problem}); write it again or convert it") from None
     except OSError as e:
         raise TableError(
             f"{path}: can't be read ({e.strerror or str(e).splitlines()[0][:200]}); check the file"
@@ -114,18 +106,14 @@ def _flat(table: pa.Table, path: Path) -> pd.DataFrame:
     _check_header(table.column_names, path)
     for field in table.schema:
         if pa.types.is_nested(field.type):
-            raise TableError(
-                f"{path}: column {field.name!r} is nested ({field.type}); flatten it into plain columns"
-            )
+            raise TableError(f"{path}: column {field.name!r} is nested ({field.type}); flatten it into plain columns")
         if pa.types.is_binary(field.type) or pa.types.is_large_binary(field.type):
             raise TableError(f"{path}: column {field.name!r} holds bytes; drop it or decode it to text")
     # Integers with missing values must not become floats: 64-bit keys would lose digits.
     nullable = {pa.int8(): pd.Int64Dtype(), pa.int16(): pd.Int64Dtype(), pa.int32(): pd.Int64Dtype(),
                 pa.int64(): pd.Int64Dtype(), pa.bool_(): pd.BooleanDtype()}  # fmt: skip
     has_nulls = {f.type for f, c in zip(table.schema, table.columns, strict=True) if c.null_count}
-    frame = table.to_pandas(
-        types_mapper=lambda t: nullable.get(t) if t in has_nulls else None, date_as_object=False
-    )
+    frame = table.to_pandas(types_mapper=lambda t: nullable.get(t) if t in has_nulls else None, date_as_object=False)
     return frame.reset_index(drop=True)
 
 
@@ -156,9 +144,7 @@ def _check_header(names: Any, source: str | Path) -> None:
         if not name.strip():
             raise TableError(f"{source}: column {i + 1} has no name; give every column a header")
         if "\ufffd" in name or any(ord(c) < 32 for c in name):
-            raise TableError(
-                f"{source}: the name of column {i + 1} has unreadable characters; rename it in UTF-8"
-            )
+            raise TableError(f"{source}: the name of column {i + 1} has unreadable characters; rename it in UTF-8")
         if name in seen:
             raise TableError(f"{source}: duplicate column name {name!r}; rename one of them")
         seen.add(name)
@@ -187,9 +173,7 @@ def write_batches(batches: Iterator[pd.DataFrame], path: str | Path) -> int:
                 n_rows += len(batch)
                 if fmt == "jsonl":
                     sink.write(
-                        batch.to_json(
-                            orient="records", lines=True, date_format="iso", force_ascii=False
-                        ).encode()
+                        batch.to_json(orient="records", lines=True, date_format="iso", force_ascii=False).encode()
                     )
                     continue
                 data = pa.Table.from_pandas(_plain(batch) if fmt == "csv" else batch, preserve_index=False)
@@ -238,11 +222,7 @@ def _plain(batch: pd.DataFrame) -> pd.DataFrame:
         if isinstance(values.dtype, pd.DatetimeTZDtype) or values.dtype.kind == "M":
             midnight = bool((values.dropna() == values.dropna().dt.normalize()).all())
             plain[name] = values.dt.strftime(
-                "%Y-%m-%d"
-                if midnight
-                else "%Y-%m-%d %H:%M:%S.%f"
-                if _subsecond(values)
-                else "%Y-%m-%d %H:%M:%S"
+                "%Y-%m-%d" if midnight else "%Y-%m-%d %H:%M:%S.%f" if _subsecond(values) else "%Y-%m-%d %H:%M:%S"
             )
         elif isinstance(values.dtype, pd.CategoricalDtype):
             plain[name] = values.astype(object)
@@ -251,103 +231,3 @@ def _plain(batch: pd.DataFrame) -> pd.DataFrame:
 
 def _subsecond(values: pd.Series) -> bool:
     return bool((values.dropna() != values.dropna().dt.floor("s")).any())
-
-
-def conform(table: pd.DataFrame, schema: TableSchema, *, require_all: bool = True) -> pd.DataFrame:
-    """`table` with the schema's columns, in its order and canonical dtypes; other columns are left out.
-
-    Raises SchemaError for a missing column (unless `require_all` is False) and for values that
-    a column's kind can't hold.
-    """
-    present = [c for c in schema.columns if c.name in table.columns]
-    if require_all and len(present) < len(schema.columns):
-        missing = next(c.name for c in schema.columns if c.name not in table.columns)
-        raise SchemaError(unknown_column(missing, [str(c) for c in table.columns], "schema column"))
-    return pd.DataFrame({c.name: conform_column(table[c.name], c) for c in present}).reset_index(drop=True)
-
-
-def conform_column(values: pd.Series, column: Column) -> pd.Series:
-    """One column in the canonical dtype of its kind. Raises SchemaError naming it."""
-    values = values.reset_index(drop=True)
-    try:
-        if column.kind == "numerical":
-            return _numerical(values, column)
-        if column.kind == "categorical":
-            return _categorical(values, column)
-        if column.kind == "boolean":
-            return _boolean(values)
-        if column.kind == "datetime":
-            return to_datetime(values)
-        return values
-    except (ValueError, TypeError, OverflowError) as e:
-        what = str(e).splitlines()[0][:120] if str(e) else type(e).__name__
-        raise SchemaError(
-            f"column {column.name!r} doesn't hold {column.kind} values ({what}); mend them or change its kind"
-        ) from None
-
-
-def _numerical(values: pd.Series, column: Column) -> pd.Series:
-    numbers = pd.to_numeric(
-        values.astype(object) if isinstance(values.dtype, pd.CategoricalDtype) else values
-    )
-    missing = numbers.isna()
-    # Whole 64-bit numbers must not pass through a float, which holds 53 bits.
-    if numbers.dtype.kind in "iu" and column.decimals == 0:
-        return numbers.astype("Int64" if missing.any() else "int64")
-    floats = numbers.to_numpy(dtype=float, na_value=np.nan)
-    if np.isinf(floats).any():
-        raise ValueError("it has infinite values")
-    if column.decimals is None:
-        return pd.Series(floats, name=values.name)
-    if column.decimals == 0:
-        if (np.abs(floats[~missing]) >= 2**63).any():
-            raise ValueError("a value exceeds 64 bits")
-        whole = pd.Series(np.round(floats), name=values.name)
-        return whole.astype("Int64") if missing.any() else whole.astype("int64")
-    return pd.Series(np.round(floats, column.decimals), name=values.name)
-
-
-def _categorical(values: pd.Series, column: Column) -> pd.Series:
-    if isinstance(values.dtype, pd.CategoricalDtype):
-        labels = values.cat.categories
-        if all(isinstance(c, str) for c in labels):
-            return values.cat.remove_unused_categories().cat.as_unordered()
-        values = values.astype(object)
-    codes, unique = pd.factorize(values, sort=False)
-    return from_codes(codes, [label(u) for u in unique])
-
-
-def from_codes(codes: np.ndarray, labels: list[str]) -> pd.Series:
-    """A categorical column from codes (n,) into `labels`; -1 is missing."""
-    return pd.Series(pd.Categorical.from_codes(codes, categories=pd.Index(labels)))  # type: ignore[arg-type]
-
-
-def label(value: Any) -> str:
-    """A category as text: 3.0 and 3 are one category."""
-    if isinstance(value, (bool, np.bool_)):
-        return str(bool(value))
-    if isinstance(value, (float, np.floating)) and float(value).is_integer():
-        return str(int(value))
-    return str(value)
-
-
-def _boolean(values: pd.Series) -> pd.Series:
-    words = {"true": True, "false": False, "1": True, "0": False, "1.0": True, "0.0": False}
-    if values.dtype.kind != "b" and not isinstance(values.dtype, pd.BooleanDtype):
-        text = values.astype(object)
-        mapped = text.map(lambda v: v if v is None or v is pd.NA or v != v else words[str(v).strip().lower()])
-        values = mapped.astype("boolean")
-    return values.astype("boolean" if values.isna().any() else "bool")
-
-
-def to_datetime(values: pd.Series) -> pd.Series:
-    """Dates and times as datetime64[ns], without time zone (UTC). Raises ValueError."""
-    text = values.astype(object) if isinstance(values.dtype, pd.CategoricalDtype) else values
-    dates = (
-        text
-        if text.dtype.kind == "M"
-        else pd.to_datetime(text, format="ISO8601" if text.dtype == object else None)
-    )
-    if isinstance(dates.dtype, pd.DatetimeTZDtype):
-        dates = dates.dt.tz_convert("UTC").dt.tz_localize(None)
-    return dates.astype("datetime64[ns]")

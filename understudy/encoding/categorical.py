@@ -9,9 +9,9 @@ from typing import Any, ClassVar
 import numpy as np
 import pandas as pd
 
+from understudy.canonical import from_codes, label
 from understudy.errors import ConfigError
 from understudy.schema import Column
-from understudy.tables import from_codes, label
 
 OTHER_LABEL = "OTHER"
 _MAX_OWN = 200  # categories with a token of their own where there are more than 254
@@ -68,18 +68,14 @@ class CategoricalCodec:
         if column.nullable:
             null, n = n, n + 1
         emit = bool(other >= 0 and column.kind == "categorical" and rare >= 0.05 * counts.sum())
-        return cls(
-            column, tuple(levels[i] for i in keep), token_of.astype(np.uint8), share, null, other, n, emit
-        )
+        return cls(column, tuple(levels[i] for i in keep), token_of.astype(np.uint8), share, null, other, n, emit)
 
     def encode(self, values: pd.Series) -> np.ndarray:
         """Tokens, (n,) uint8; an unknown category is OTHER, or the last label where there is none."""
         codes, levels = _codes(values)
         index = {name: i for i, name in enumerate(self.labels)}
         fallback = self.other if self.other >= 0 else int(self.token_of[-1])
-        table = np.array(
-            [self.token_of[index[x]] if x in index else fallback for x in levels] + [max(self.null, 0)]
-        )
+        table = np.array([self.token_of[index[x]] if x in index else fallback for x in levels] + [max(self.null, 0)])
         return table[codes].astype(np.uint8)
 
     def decode(self, tokens: np.ndarray, u: np.ndarray) -> np.ndarray:
@@ -104,9 +100,7 @@ class CategoricalCodec:
             values = pd.Series(truth[indices])
             return values.astype("boolean").mask(indices < 0) if (indices < 0).any() else values
         labels = (
-            [*self.labels, OTHER_LABEL]
-            if self.emit_other and OTHER_LABEL not in self.labels
-            else list(self.labels)
+            [*self.labels, OTHER_LABEL] if self.emit_other and OTHER_LABEL not in self.labels else list(self.labels)
         )
         return from_codes(np.minimum(indices, len(labels) - 1), labels)
 
@@ -117,9 +111,7 @@ class CategoricalCodec:
         """
         codes, levels = _codes(values)
         index = {name: i for i, name in enumerate(self.labels)}
-        table = np.array(
-            [self.share[index[x]] if x in index else float(self.emit_other) for x in levels] + [1.0]
-        )
+        table = np.array([self.share[index[x]] if x in index else float(self.emit_other) for x in levels] + [1.0])
         return [(self.encode(values), table[codes])]
 
     def emittable(self) -> np.ndarray:
@@ -135,9 +127,7 @@ class CategoricalCodec:
         Raises ConfigError for a category the generator can't emit.
         """
         if isinstance(condition, Mapping):
-            raise ConfigError(
-                f"where: column {self.column.name!r} is {self.column.kind}, it takes values, not a range"
-            )
+            raise ConfigError(f"where: column {self.column.name!r} is {self.column.kind}, it takes values, not a range")
         wanted = condition if isinstance(condition, list | tuple | set) else [condition]
         allowed = np.zeros(len(self.labels), dtype=bool)
         share = np.zeros(self.n_tokens)
@@ -183,9 +173,7 @@ class CategoricalCodec:
         return meta, {"token_of": self.token_of, "share": self.share}
 
     @classmethod
-    def from_state(
-        cls, column: Column, meta: Mapping[str, Any], arrays: Mapping[str, np.ndarray]
-    ) -> CategoricalCodec:
+    def from_state(cls, column: Column, meta: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> CategoricalCodec:
         return cls(column, tuple(meta["labels"]), arrays["token_of"], arrays["share"], meta["null"], meta["other"],
                    meta["n_tokens"], meta["emit_other"])  # fmt: skip
 

@@ -90,6 +90,6 @@ def feature_codes(codec: Codec, tokens: np.ndarray, x: np.ndarray | None) -> np.
 
 
 def _floats(codec: Codec, table: pd.DataFrame) -> np.ndarray | None:
-    from understudy.encoding.numerical import to_floats
+    from understudy.encoding.quantiles import to_floats
 
     return to_floats(table[codec.column.name], codec.column) if isinstance(codec, NumericalCodec) else None

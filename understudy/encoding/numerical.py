@@ -15,12 +15,11 @@ from typing import Any, ClassVar
 import numpy as np
 import pandas as pd
 
+from understudy.encoding.quantiles import N_KNOTS, quantile_bins, split_edges, supported_range, to_floats
 from understudy.errors import ConfigError
 from understudy.schema import Column
-from understudy.tables import to_datetime
 
 MAX_TOKENS = 255
-N_KNOTS = 9
 _EXACT_BELOW = 200  # columns with fewer distinct values keep every supported one exact
 _N_COARSE = 48
 
@@ -75,7 +74,7 @@ class NumericalCodec:
         if column.minimum is not None and column.maximum is not None:
             low, high = column.minimum, column.maximum
         else:
-            low, high = _supported_range(distinct, support, min_units)
+            low, high = supported_range(distinct, support, min_units)
         # A spike is a value that would fill a bin by itself.
         need = min_units - 1e-9 if len(distinct) <= _EXACT_BELOW else max(min_units, rows.sum() / 128)
         spike = support >= need
@@ -92,7 +91,7 @@ class NumericalCodec:
         rest = np.clip(rest, low, high)
         budget = MAX_TOKENS - int(spike.sum())
         bins = (
-            _bins(rest, min(budget, max(int(len(rest) / max(2 * min_units, 20)), 1)), grid)
+            quantile_bins(rest, min(budget, max(int(len(rest) / max(2 * min_units, 20)), 1)), grid)
             if len(rest)
             else np.empty((0, N_KNOTS))
         )
@@ -102,7 +101,7 @@ class NumericalCodec:
         knots, exact = knots[order], exact[order]
         null = len(knots) if column.nullable else -1
         span = np.tile([0.0, 1.0], (len(knots), 1))
-        return cls(column, knots, exact, _edges(distinct, rows), null, float(low), float(high), span)
+        return cls(column, knots, exact, split_edges(distinct, rows), null, float(low), float(high), span)
 
     def encode(self, values: pd.Series) -> np.ndarray:
         """Tokens, (n,) uint8."""
@@ -190,9 +189,7 @@ class NumericalCodec:
         found = [(tokens, self.mass_within(x, tokens))]
         bins = np.flatnonzero(~self.exact)
         if self.exact.any() and len(bins) and self.grid:
-            around = bins[
-                np.clip(np.searchsorted(self.knots[bins, 0], x, side="right") - 1, 0, len(bins) - 1)
-            ]
+            around = bins[np.clip(np.searchsorted(self.knots[bins, 0], x, side="right") - 1, 0, len(bins) - 1)]
             own = self.exact[np.minimum(tokens, len(self.exact) - 1)] & ~np.isnan(x)
             found.append((around.astype(np.uint8), np.where(own, self.mass_within(x, around), 0.0)))
         return found
@@ -286,9 +283,7 @@ class NumericalCodec:
         return meta, {"knots": self.knots, "exact": self.exact.astype(np.uint8), "edges": self.edges}
 
     @classmethod
-    def from_state(
-        cls, column: Column, meta: Mapping[str, Any], arrays: Mapping[str, np.ndarray]
-    ) -> NumericalCodec:
+    def from_state(cls, column: Column, meta: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> NumericalCodec:
         span = np.tile([0.0, 1.0], (len(arrays["knots"]), 1))
         return cls(
             column,
@@ -300,44 +295,3 @@ class NumericalCodec:
             meta["high"],
             span,
         )
-
-
-def to_floats(values: pd.Series, column: Column) -> np.ndarray:
-    """Numbers, or dates in steps since 1970, as float64 with NaN for missing, (n,)."""
-    if column.kind == "datetime":
-        dates = to_datetime(values)
-        return np.where(dates.isna(), np.nan, dates.to_numpy().astype("int64") / column.step)
-    return values.to_numpy(dtype=float, na_value=np.nan)
-
-
-def _supported_range(distinct: np.ndarray, support: np.ndarray, min_units: int) -> tuple[float, float]:
-    """The range that leaves at least `min_units` units at or beyond either end."""
-    total = support.sum()
-    k = min(min_units, total / 2)
-    low = distinct[np.searchsorted(np.cumsum(support), k - 1e-9)]
-    high = distinct[::-1][np.searchsorted(np.cumsum(support[::-1]), k - 1e-9)]
-    return (low, high) if low <= high else (distinct[0], distinct[-1])
-
-
-def _bins(rest: np.ndarray, n_bins: int, grid: float) -> np.ndarray:
-    """Knots of quantile bins over sorted values, (<= n_bins, N_KNOTS)."""
-    cuts = np.unique(np.searchsorted(rest, np.quantile(rest, np.arange(n_bins) / n_bins), side="left"))
-    ends = np.append(cuts[1:], len(rest))
-    quantiles = np.linspace(0, 1, N_KNOTS)
-    knots = np.stack([np.quantile(rest[a:b], quantiles) for a, b in zip(cuts, ends, strict=True)])
-    knots[:, 0] -= grid / 2
-    knots[:, -1] += grid / 2
-    if not grid:  # continuous: bins meet half-way, so that no gap between them is visible
-        middle = (knots[:-1, -1] + knots[1:, 0]) / 2
-        knots[:-1, -1], knots[1:, 0] = middle, middle
-    return knots
-
-
-def _edges(distinct: np.ndarray, rows: np.ndarray, most: int = 254) -> np.ndarray:
-    """Thresholds between values, at most 254: all of them, or at quantiles."""
-    if len(distinct) <= most + 1:
-        return (distinct[:-1] + distinct[1:]) / 2
-    mass = np.cumsum(rows)
-    at = np.unique(np.searchsorted(mass, mass[-1] * np.arange(1, most + 1) / (most + 1)))
-    at = at[at < len(distinct) - 1]
-    return (distinct[at] + distinct[at + 1]) / 2

@@ -57,9 +57,7 @@ class Generator(Protocol):
         """Learn from a conformed table."""
         ...
 
-    def sample(
-        self, n_rows: int, *, rng: np.random.Generator, where: Mapping[str, Any] | None = None
-    ) -> pd.DataFrame:
+    def sample(self, n_rows: int, *, rng: np.random.Generator, where: Mapping[str, Any] | None = None) -> pd.DataFrame:
         """A conformed table of `n_rows` rows with the schema's released columns.
 
         `where` conditions on columns: a value, a list of values, or {"min": a, "max": b}.
@@ -94,7 +92,8 @@ def load(path: str | Path, *, device: str = "cpu") -> Generator:
     manifest = read_manifest(Path(path))
     if manifest.get("name") not in REGISTRY:
         raise ArtifactError(
-            f"{path}: holds a {str(manifest.get('name'))[:40]!r} generator, which this version doesn't know; upgrade understudy"
+            f"{path}: holds a {str(manifest.get('name'))[:40]!r} generator, which this version doesn't know;"
+            " upgrade understudy"
         )
     try:
         return generator_class(manifest["name"]).load(Path(path), device=device)  # type: ignore[no-any-return]
@@ -107,9 +106,7 @@ def artifact_schema(path: str | Path) -> TableSchema:
     try:
         return TableSchema.model_validate(read_manifest(Path(path)).get("schema"))
     except ValidationError as e:
-        raise ArtifactError(
-            f"{path}: the artifact's schema is damaged ({first_problem(e)}); fit it again"
-        ) from None
+        raise ArtifactError(f"{path}: the artifact's schema is damaged ({first_problem(e)}); fit it again") from None
 
 
 def check_n_rows(n_rows: int) -> int:
@@ -147,9 +144,7 @@ def write_artifact(
             "weights_sha256": _sha256(temporary / WEIGHTS),
             "versions": {"understudy": __version__, "numpy": np.__version__},
         }
-        (temporary / MANIFEST).write_text(
-            json.dumps(manifest, indent=1, ensure_ascii=False), encoding="utf-8"
-        )
+        (temporary / MANIFEST).write_text(json.dumps(manifest, indent=1, ensure_ascii=False), encoding="utf-8")
 
 
 def read_manifest(path: Path) -> dict[str, Any]:
@@ -163,9 +158,7 @@ def read_manifest(path: Path) -> dict[str, Any]:
     except NotADirectoryError:
         raise ArtifactError(f"{path}: is a file; give the directory that `understudy fit` wrote") from None
     except OSError as e:
-        raise ArtifactError(
-            f"{path}: can't be read ({e.strerror}); check the path and its permissions"
-        ) from None
+        raise ArtifactError(f"{path}: can't be read ({e.strerror}); check the path and its permissions") from None
     except ValueError:
         raise ArtifactError(
             f"{path}: {MANIFEST} is damaged; fit the generator again or fetch it from the registry"
@@ -194,14 +187,12 @@ def read_artifact(path: Path, name: str) -> tuple[dict[str, Any], TableSchema, d
     try:
         if _sha256(path / WEIGHTS) != manifest["weights_sha256"]:
             raise ArtifactError(
-                f"{path}: {WEIGHTS} doesn't match its checksum (damaged or tampered with); fit it again or fetch it anew"
+                f"{path}: {WEIGHTS} doesn't match its checksum (damaged or tampered with); fetch or fit it anew"
             )
         arrays = load_file(path / WEIGHTS)
         schema = TableSchema.model_validate(manifest["schema"])
     except OSError as e:
-        raise ArtifactError(
-            f"{path}: {WEIGHTS} can't be read ({e.strerror}); fit it again or fetch it anew"
-        ) from None
+        raise ArtifactError(f"{path}: {WEIGHTS} can't be read ({e.strerror}); fit it again or fetch it anew") from None
     except (KeyError, ValueError, SafetensorError) as e:
         raise ArtifactError(
             f"{path}: the artifact is damaged ({type(e).__name__}); fit it again or fetch it anew"
@@ -213,9 +204,7 @@ def check_where(where: Mapping[str, Any] | None, schema: TableSchema) -> dict[st
     """Conditions on modelled columns only. Raises SchemaError or ConfigError."""
     for name in where or {}:
         if not schema.column(name).modelled:
-            raise SchemaError(
-                f"where: column {name!r} is of kind {schema.column(name).kind}, which is not modelled"
-            )
+            raise SchemaError(f"where: column {name!r} is of kind {schema.column(name).kind}, which is not modelled")
     return dict(where or {})
 
 

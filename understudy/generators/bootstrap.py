@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 from pydantic import BaseModel, ConfigDict
 
+from understudy.canonical import from_codes
 from understudy.errors import ArtifactError, ConfigError
 from understudy.generators.base import (
     Progress,
@@ -25,7 +26,6 @@ from understudy.generators.base import (
 )
 from understudy.generators.output import assemble
 from understudy.schema import TableSchema
-from understudy.tables import from_codes
 
 
 class BootstrapConfig(BaseModel):

@@ -106,6 +106,30 @@ def _best_split(
 
 
 @njit(cache=True, nogil=True)
+def _tally(rows, classes, weight, counts):
+    """Count the classes of `rows` into counts (n_classes,) int64; their total weight."""
+    total = 0.0
+    for i in range(len(rows)):
+        counts[classes[rows[i]]] += 1
+        total += weight[rows[i]]
+    return total
+
+
+@njit(cache=True, nogil=True)
+def _partition(x, mask, rows):
+    """Reorder `rows` so that those whose code is in `mask` come first; how many there are."""
+    i, j = 0, len(rows) - 1
+    while i <= j:
+        c = x[rows[i]]
+        if (mask[c >> 6] >> np.uint64(c & 63)) & np.uint64(1):
+            i += 1
+        else:
+            rows[i], rows[j] = rows[j], rows[i]
+            j -= 1
+    return i
+
+
+@njit(cache=True, nogil=True)
 def grow(codes, ordered, features, classes, weight, rows, n_classes, min_leaf, penalty, max_depth):
     """Grow a tree: split while the gain in log-likelihood (nats) exceeds `penalty` per class present.
 
@@ -135,13 +159,8 @@ def grow(codes, ordered, features, classes, weight, rows, n_classes, min_leaf, p
         here = rows[a:b]
         m = b - a
         counts = np.zeros(n_classes, np.int64)
-        total = 0.0
-        for i in range(m):
-            counts[classes[here[i]]] += 1
-            total += weight[here[i]]
-        present = 0
-        for k in range(n_classes):
-            present += counts[k] > 0
+        total = _tally(here, classes, weight, counts)
+        present = np.sum(counts > 0)
         if present > 1 and total >= 2 * min_leaf and depth[node] < max_depth and n_nodes + 2 <= most:
             best = penalty * (present - 1)
             for j in range(len(features)):
@@ -164,15 +183,7 @@ def grow(codes, ordered, features, classes, weight, rows, n_classes, min_leaf, p
                     feature[node] = f
                     mask[node] = m4
         if feature[node] >= 0:
-            x = codes[feature[node]]
-            i, j = a, b - 1
-            while i <= j:
-                c = x[rows[i]]
-                if (mask[node, c >> 6] >> np.uint64(c & 63)) & np.uint64(1):
-                    i += 1
-                else:
-                    rows[i], rows[j] = rows[j], rows[i]
-                    j -= 1
+            i = a + _partition(codes[feature[node]], mask[node], here)
             left_child[node] = n_nodes
             for child in range(2):
                 parent[n_nodes + child] = node
@@ -191,7 +202,10 @@ def grow(codes, ordered, features, classes, weight, rows, n_classes, min_leaf, p
 
 @njit(cache=True, nogil=True)
 def leaves(codes, feature, mask, left, start, out):
-    """The node each row ends in: codes (n_columns, n) uint8, start (n,) int32 the root of the row's tree, out (n,) int32."""
+    """The node each row ends in, out (n,) int32.
+
+    codes (n_columns, n) uint8; start (n,) int32, the root of each row's tree.
+    """
     for i in range(codes.shape[1]):
         node = start[i]
         while feature[node] >= 0:

@@ -1,4 +1,4 @@
-from kfp.dsl import HTML, Artifact, Dataset, Input, Metrics, Output
+from kfp.dsl import HTML, Artifact, Dataset, Input, Metrics, Model, Output
 
 from components.image import component
 
@@ -6,6 +6,7 @@ from components.image import component
 @component
 def audit(
     tables: Input[Dataset],
+    model: Input[Model],
     synthetic: Input[Dataset],
     audited: Output[Artifact],
     report: Output[HTML],
@@ -13,7 +14,7 @@ def audit(
     gate_options: str,
     evaluate_options: str,
 ) -> None:
-    """A synthetic table -> the privacy audit; see `understudy.stages.audit`."""
+    """A synthetic table (and its generator, for the white-box attack) -> the privacy audit; see `understudy.stages.audit`."""
     import shutil
 
     from understudy import stages
@@ -30,6 +31,7 @@ def audit(
         out_dir=audited.path,
         gate=params.gate,
         seed=params.evaluate.seed,
+        generator=model.path,
         progress=to_log,
     )
     shutil.copyfile(made.paths["report"], report.path)  # KFP's page shows a single HTML file

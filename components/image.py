@@ -10,6 +10,4 @@ from kfp import dsl
 
 IMAGE = "understudy-python:0.1.0"
 
-component = functools.partial(
-    dsl.component, base_image=IMAGE, packages_to_install=[], install_kfp_package=False
-)
+component = functools.partial(dsl.component, base_image=IMAGE, packages_to_install=[], install_kfp_package=False)

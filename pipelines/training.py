@@ -52,7 +52,9 @@ def training(
     sampled = sample(model=model, tables=tables, sample_options=sample_options)
     synthetic = sampled.outputs["synthetic"]
     evaluated = evaluate(tables=tables, synthetic=synthetic, evaluate_options=evaluate_options)
-    audited = audit(tables=tables, synthetic=synthetic, gate_options=gate_options, evaluate_options=evaluate_options)
+    audited = audit(
+        tables=tables, model=model, synthetic=synthetic, gate_options=gate_options, evaluate_options=evaluate_options
+    )
     evidence = {
         "tables": tables,
         "model": model,

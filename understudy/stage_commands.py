@@ -100,6 +100,7 @@ def audit(params: ParamsFile = PARAMS, out: OutDir = OUT) -> None:
         schema=out / "preprocess/schema.json",
         out_dir=out / "audit",
         gate=p.gate,
+        generator=out / "model",
         seed=p.evaluate.seed,
     )
     _say(made.metrics)

@@ -8,6 +8,7 @@ Every output is whole or absent, so a killed stage is simply run again.
 from __future__ import annotations
 
 import json
+import math
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -176,10 +177,10 @@ def evaluate(
     with atomic(out_dir) as tmp:
         tmp.mkdir(parents=True)
         write_report(result, tmp / "report.html")
-        (tmp / "metrics.json").write_text(_json(result.metrics), encoding="utf-8")
+        (tmp / "metrics.json").write_text(_json(_finite(result.metrics)), encoding="utf-8")
         (tmp / "evaluation.json").write_text(result.to_json(), encoding="utf-8")
     out = Path(out_dir)
-    return StageResult({"report": out / "report.html", "metrics": out / "metrics.json"}, dict(result.metrics))
+    return StageResult({"report": out / "report.html", "metrics": out / "metrics.json"}, _finite(result.metrics))
 
 
 def audit(
@@ -208,11 +209,11 @@ def audit(
     with atomic(out_dir) as tmp:
         tmp.mkdir(parents=True)
         (tmp / "audit.json").write_text(report.to_json(), encoding="utf-8")
-        (tmp / "metrics.json").write_text(_json(report.metrics()), encoding="utf-8")
+        (tmp / "metrics.json").write_text(_json(_finite(report.metrics())), encoding="utf-8")
         write_report(report, tmp / "audit.html")
     out = Path(out_dir)
     paths = {"audit": out / "audit.json", "report": out / "audit.html", "metrics": out / "metrics.json"}
-    return StageResult(paths, report.metrics())
+    return StageResult(paths, _finite(report.metrics()))
 
 
 def gate(*, audit: str | Path) -> str:
@@ -270,6 +271,11 @@ def _table(path: str | Path, schema: TableSchema) -> pd.DataFrame:
 
 def _json(content: Mapping[str, Any]) -> str:
     return json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def _finite(metrics: Mapping[str, float]) -> dict[str, float]:
+    """JSON has no NaN; a figure that could not be measured is absent."""
+    return {name: float(value) for name, value in metrics.items() if math.isfinite(value)}
 
 
 def _silent(share: float, message: str) -> None:

@@ -152,14 +152,15 @@ def _log(client: MlflowClient, run: Run, evidence: Evidence) -> None:
 
     run_id, when = run.info.run_id, run.info.start_time
     stated = dict(_flat(evidence.params.to_dict())) | {"data.path": evidence.params.data.public_path}
+    stated.pop("data.split_seed")  # with the table, it would tell who the members are
     client.log_batch(
         run_id,
         metrics=[Metric(k, v, when, 0) for k, v in evidence.metrics.items() if math.isfinite(v)],
         params=[Param(k, v[:500]) for k, v in stated.items() if v],
     )
     _log_inputs(client, run_id, evidence)
-    for directory in (evidence.evaluation, evidence.audit):
-        client.log_artifacts(run_id, str(directory))
+    client.log_artifacts(run_id, str(evidence.evaluation), "evaluation")
+    client.log_artifacts(run_id, str(evidence.audit), "audit")
     client.log_artifact(run_id, str(evidence.tables / "schema.json"))
 
 

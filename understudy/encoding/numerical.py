@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 import numpy as np
 import pandas as pd
 
-from understudy.encoding.quantiles import N_KNOTS, quantile_bins, split_edges, supported_range, to_floats
+from understudy.encoding.quantiles import N_KNOTS, grid_of, quantile_bins, split_edges, supported_range, to_floats
 from understudy.errors import ConfigError
 from understudy.schema import Column
 
@@ -56,9 +56,7 @@ class NumericalCodec:
     @property
     def grid(self) -> float:
         """The distance of neighbouring values; 0 for continuous ones."""
-        if self.column.kind == "datetime":
-            return 1.0
-        return 0.0 if self.column.decimals is None else self.column.step * 10.0**-self.column.decimals
+        return grid_of(self.column)
 
     @classmethod
     def fit(cls, values: pd.Series, column: Column, units: np.ndarray, min_units: int) -> NumericalCodec:
@@ -80,21 +78,12 @@ class NumericalCodec:
         spike = support >= need
         if spike.sum() > 160:
             spike &= rows >= np.sort(rows[spike])[-160]
-        grid = (
-            1.0
-            if column.kind == "datetime"
-            else 0.0
-            if column.decimals is None
-            else column.step * 10.0**-column.decimals
-        )
+        grid = grid_of(column)
         rest = np.repeat(distinct[~spike], rows[~spike])
         rest = np.clip(rest, low, high)
-        budget = MAX_TOKENS - int(spike.sum())
-        bins = (
-            quantile_bins(rest, min(budget, max(int(len(rest) / max(2 * min_units, 20)), 1)), grid)
-            if len(rest)
-            else np.empty((0, N_KNOTS))
-        )
+        # A bin holds at least 2 min_units units, so that its knots are nobody's own values.
+        n_bins = max(min(MAX_TOKENS - int(spike.sum()), int(support[~spike].sum() / (2 * min_units))), 1)
+        bins = quantile_bins(rest, n_bins, grid) if len(rest) else np.empty((0, N_KNOTS))
         knots = np.concatenate([np.repeat(distinct[spike, None], N_KNOTS, axis=1), bins])
         exact = np.arange(len(knots)) < spike.sum()
         order = np.lexsort((~exact, knots[:, 0]))

@@ -11,6 +11,13 @@ from understudy.schema import Column
 N_KNOTS = 9
 
 
+def grid_of(column: Column) -> float:
+    """The distance of neighbouring values: dates count in steps; 0 for continuous numbers."""
+    if column.kind == "datetime":
+        return 1.0
+    return 0.0 if column.decimals is None else column.step * 10.0**-column.decimals
+
+
 def to_floats(values: pd.Series, column: Column) -> np.ndarray:
     """Numbers, or dates in steps since 1970, as float64 with NaN for missing, (n,)."""
     if column.kind == "datetime":

@@ -45,9 +45,9 @@ class ForestConfig(BaseModel):
     Attributes:
         n_trees: trees a column; a row's token is drawn from one of them at random.
         min_leaf: the least number of privacy units in a leaf.
-        penalty: nats a split must gain per token present in the node.
-        shrinkage: the parent's weight in a leaf's distribution over coarse groups, in rows.
-        shrinkage_within: the parent's weight for the token within its coarse group, in rows.
+        penalty: nats a split must gain per token present in the node, and per row that a unit has on average.
+        shrinkage: the parent's weight in a leaf's distribution over coarse groups, in units.
+        shrinkage_within: the parent's weight for the token within its coarse group, in units.
         subsample: the share of rows that shape each tree; all rows count in its leaves.
         max_depth: the most splits from root to leaf.
         min_units: privacy units that a category, exact value or extreme needs to be emitted.

@@ -126,6 +126,8 @@ def fit_column(
     floor = (mass + 0.5) * emit
     floor /= floor.sum()
     n_trees = config.n_trees if len(earlier) else 1
+    # The rows of a unit repeat each other: they are evidence for one (the design effect, Kish 1965).
+    rows_a_unit = n / weight.sum()
     parts, pmfs, roots = [], [], []
     n_nodes = n_leaves = 0
     everything = np.zeros(n, dtype=np.int32)
@@ -135,24 +137,16 @@ def fit_column(
         # A subsample counts fewer units: keep the least leaf in units of the whole table.
         least = config.min_leaf * size / n
         tree = trees.Tree(*trees.grow(
-            codes, ordered, earlier, classes, weight, rows, n_classes, least, config.penalty, config.max_depth
+            codes, ordered, earlier, classes, weight, rows, n_classes, least, config.penalty * rows_a_unit,
+            config.max_depth,
         ))  # fmt: skip
         nodes = np.empty(n, dtype=np.int32)
         trees.leaves(codes, tree.feature, tree.mask, tree.left, everything, nodes)
         counts = trees.count(nodes, y, len(tree.feature), n_tokens)
-        p = (
-            trees.shrink(
-                counts,
-                tree.feature,
-                tree.left,
-                coarse,
-                n_classes,
-                config.shrinkage,
-                config.shrinkage_within,
-                floor,
-            )
-            * emit
-        )
+        p = emit * trees.shrink(
+            counts, tree.feature, tree.left, coarse, n_classes, config.shrinkage * rows_a_unit,
+            config.shrinkage_within * rows_a_unit, floor,
+        )  # fmt: skip
         leaf = tree.feature < 0
         pmfs.append(p[leaf] / p[leaf].sum(axis=1, keepdims=True))
         row = np.where(leaf, np.cumsum(leaf) - 1 + n_leaves, -1)

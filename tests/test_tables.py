@@ -100,7 +100,7 @@ def test_dates_are_read_and_written_as_dates(tmp_path: Path) -> None:
         }
     )
     write_table(table, tmp_path / "t.csv")
-    assert (tmp_path / "t.csv").read_text().splitlines()[1] == "2020-02-29,2020-01-01 10:30:00"
+    assert (tmp_path / "t.csv").read_text().splitlines()[:2] == ["day,at", "2020-02-29,2020-01-01 10:30:00"]
     assert infer_schema(read_table(tmp_path / "t.csv")).column("day").kind == "datetime"
 
 

@@ -191,8 +191,11 @@ def _writer(fmt: str, sink: Any, schema: pa.Schema, path: Path, quotes: bool) ->
         from pyarrow import csv
 
         tab = "\t" if ".tsv" in path.suffixes else ","
-        style = "needed" if quotes else "none"  # "needed" quotes every text, needed or not
-        return csv.CSVWriter(sink, schema, write_options=csv.WriteOptions(delimiter=tab, quoting_style=style))
+        # "needed" quotes every text, needed or not; the header is quoted in either style.
+        options = csv.WriteOptions(quotes, delimiter=tab, quoting_style="needed" if quotes else "none")
+        if not quotes:
+            sink.write((tab.join(schema.names) + "\n").encode())
+        return csv.CSVWriter(sink, schema, write_options=options)
     if fmt == "parquet":
         from pyarrow import parquet
 

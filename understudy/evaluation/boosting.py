@@ -2,17 +2,24 @@
 
 scikit-learn's histogram boosting has the defaults of LightGBM (100 trees of 31 leaves, rate 0.1),
 reads categories and missing values natively, and its wheels exist for every platform.
+
+Fits run two at a time, each on one OpenMP thread: on a busy machine the threads of a single fit wait for each other at
+every node (measured with three busy neighbours on 2 cores: 4 s instead of 0.5 s for 26,000 rows).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, Protocol
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 
 from understudy.evaluation.aligned import Aligned, View
 
+T = TypeVar("T")
+R = TypeVar("R")
+_WORKERS = 2
 MAX_CATEGORIES = 255  # the most that a native categorical feature may have
 
 
@@ -64,3 +71,15 @@ def regressor(categorical: np.ndarray, seed: int) -> Any:
 def seed_from(rng: np.random.Generator) -> int:
     """A seed for a learner that takes an integer."""
     return int(rng.integers(2**31 - 1))
+
+
+def in_parallel(task: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
+    """`task` of each item, in order, two at a time on one OpenMP thread each."""
+    from threadpoolctl import threadpool_limits
+
+    def run(item: T) -> R:
+        with threadpool_limits(limits=1, user_api="openmp"):  # holds for the calling thread
+            return task(item)
+
+    with ThreadPoolExecutor(_WORKERS) as pool:
+        yield from pool.map(run, items)

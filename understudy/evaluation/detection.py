@@ -13,7 +13,7 @@ import numpy as np
 
 from understudy.evaluation import stats
 from understudy.evaluation.aligned import Aligned, View
-from understudy.evaluation.boosting import MakeClassifier, classifier, features, seed_from
+from understudy.evaluation.boosting import Classifier, MakeClassifier, classifier, features, in_parallel, seed_from
 
 FOLDS = 5
 _MAX_IMPORTANCES = 60
@@ -56,39 +56,55 @@ def measure_detection(
     names = [c.name for c in data.columns]
     x_real, categorical = features(holdout, data, names)
     x_made, _ = features(synthetic, data, names)
-    x = np.vstack([x_real, x_made])
-    made = np.arange(2 * n) >= n
-    units = np.arange(2 * n) + (0 if holdout.units is None else int(holdout.units.max()) + 1)
-    if holdout.units is not None:
-        units[:n] = holdout.units
-    areas, influence, rank = [], np.zeros(2 * n), np.zeros(2 * n)
-    losses = np.zeros(len(names))
-    shuffled = _to_shuffle(x, len(names), rng)
-    for k in range(FOLDS):
-        test = fold == k
-        model = make_classifier(categorical, seed_from(rng))
+    x, made = np.vstack([x_real, x_made]), np.arange(2 * n) >= n
+    shuffled = _to_shuffle(x, rng)
+
+    def run(at: tuple[int, np.random.Generator]) -> tuple[np.ndarray, np.ndarray]:
+        test, own = fold == at[0], at[1]
+        model = make_classifier(categorical, seed_from(own))
         model.fit(x[~test], made[~test])
-        score = model.predict_proba(x[test])[:, 1]
+        return _score(model, x[test], made[test], shuffled, own)
+
+    areas, influence, rank, losses = [], np.zeros(2 * n), np.zeros(2 * n), np.zeros(len(shuffled))
+    for k, (score, loss) in enumerate(in_parallel(run, enumerate(rng.spawn(FOLDS)))):
+        test = fold == k
         area, psi = stats.auc(made[test], score)
         areas.append(area)
         influence[test] = psi / FOLDS
         rank[test] = stats.midranks(score) / test.sum()  # folds differ in calibration: pool their ranks
-        for j in shuffled:
-            mixed = x[test]
-            mixed[:, j] = rng.permutation(mixed[:, j])
-            losses[j] += (area - stats.auc(made[test], model.predict_proba(mixed)[:, 1])[0]) / FOLDS
+        losses += loss / FOLDS
         if progress is not None:
             progress((k + 1) / FOLDS)
     fpr, tpr = stats.roc(made, rank)
-    top = sorted(shuffled, key=lambda j: -losses[j])
     return Detection(
         auc=float(np.mean(areas)),
-        se=stats.standard_error(influence, units),
+        se=stats.standard_error(influence, _units(holdout, n)),
         rows=n,
-        importances=tuple((names[j], float(losses[j])) for j in top),
+        importances=tuple((names[shuffled[i]], float(losses[i])) for i in np.argsort(-losses, kind="stable")),
         fpr=tuple(fpr.tolist()),
         tpr=tuple(tpr.tolist()),
     )
+
+
+def _score(
+    model: Classifier, x: np.ndarray, made: np.ndarray, shuffled: list[int], rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """(n,) scores of unseen rows, and the AUC that is lost when each of the columns is shuffled."""
+    score = model.predict_proba(x)[:, 1]
+    area, _ = stats.auc(made, score)
+    losses = np.zeros(len(shuffled))
+    for i, j in enumerate(shuffled):
+        mixed = x.copy()
+        mixed[:, j] = rng.permutation(mixed[:, j])
+        losses[i] = area - stats.auc(made, model.predict_proba(mixed)[:, 1])[0]
+    return score, losses
+
+
+def _units(holdout: View, n: int) -> np.ndarray:
+    """(2n,) privacy unit of each row; a synthetic row is a unit of its own."""
+    if holdout.units is None:
+        return np.arange(2 * n)
+    return np.concatenate([holdout.units, int(holdout.units.max()) + 1 + np.arange(n)])
 
 
 def _folds(view: View, rng: np.random.Generator) -> np.ndarray:
@@ -99,9 +115,9 @@ def _folds(view: View, rng: np.random.Generator) -> np.ndarray:
     return (rng.permutation(len(units)) % FOLDS)[inverse]
 
 
-def _to_shuffle(x: np.ndarray, n_columns: int, rng: np.random.Generator) -> list[int]:
+def _to_shuffle(x: np.ndarray, rng: np.random.Generator) -> list[int]:
     """Which columns' importance is measured: all that vary, or a random choice of a wide table's."""
-    varying = [j for j in range(n_columns) if len(np.unique(x[:, j])) > 1]
+    varying = [j for j in range(x.shape[1]) if len(np.unique(x[:, j])) > 1]
     if len(varying) > _MAX_IMPORTANCES:
         varying = sorted(rng.choice(varying, _MAX_IMPORTANCES, replace=False).tolist())
     return varying

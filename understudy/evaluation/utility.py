@@ -18,6 +18,7 @@ from understudy.evaluation.boosting import (
     MakeClassifier,
     classifier,
     features,
+    in_parallel,
     regressor,
     seed_from,
 )
@@ -89,9 +90,13 @@ def _classes(
     if not classes:
         return None
     x_test, _ = features(views[1], data, names)
+
+    def run(at: tuple[View, np.ndarray, int]) -> np.ndarray:
+        return _class_scores(*at, data, names, x_test, make_classifier)
+
+    tasks = [(views[2], truths[2], seed_from(rng)), (views[0], truths[0], seed_from(rng))]
     areas, psi = [], []
-    for view, labels in ((views[2], truths[2]), (views[0], truths[0])):
-        scores = _class_scores(view, data, names, labels, x_test, rng, make_classifier)
+    for scores in in_parallel(run, tasks):
         parts = [stats.auc(truth == k, scores[:, k]) for k in classes]
         areas.append(float(np.mean([a for a, _ in parts])))
         psi.append(np.mean([i for _, i in parts], axis=0))
@@ -111,11 +116,11 @@ def _classes(
 
 def _class_scores(
     view: View,
+    labels: np.ndarray,
+    seed: int,
     data: Aligned,
     names: list[str],
-    labels: np.ndarray,
     x_test: np.ndarray,
-    rng: np.random.Generator,
     make_classifier: MakeClassifier,
 ) -> np.ndarray:
     """(n_test, MAX_CLASSES + 1) probabilities; a class that `labels` lack has 0 throughout, an AUC of 0.5."""
@@ -125,7 +130,7 @@ def _class_scores(
         scores[:, present[0]] = 1.0
         return scores
     x, categorical = features(view, data, names)
-    model = make_classifier(categorical, seed_from(rng))
+    model = make_classifier(categorical, seed)
     model.fit(x, labels)
     scores[:, np.asarray(model.classes_, int)] = model.predict_proba(x_test)
     return scores
@@ -140,14 +145,16 @@ def _quantity(
         return None
     truth = (truth - centre) / scale  # nanoseconds squared would lose every digit
     x_test, _ = features(views[1], data, names)
-    scores, psi = [], []
-    for view in (views[2], views[0]):
-        x, categorical = features(view, data, names)
-        model = regressor(categorical, seed_from(rng))
-        model.fit(x, (view.numbers[target] - centre) / scale)
-        score, influence = stats.r2(truth, model.predict(x_test))
-        scores.append(score)
-        psi.append(influence)
+
+    def run(at: tuple[View, int]) -> np.ndarray:
+        x, categorical = features(at[0], data, names)
+        model = regressor(categorical, at[1])
+        model.fit(x, (at[0].numbers[target] - centre) / scale)
+        return model.predict(x_test)
+
+    tasks = [(views[2], seed_from(rng)), (views[0], seed_from(rng))]
+    parts = [stats.r2(truth, guess) for guess in in_parallel(run, tasks)]
+    (scores, psi) = zip(*parts, strict=True)
     return Utility(
         target=target,
         metric="r2",

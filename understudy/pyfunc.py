@@ -44,6 +44,8 @@ class Sampler:
         from understudy.generators.base import check_n_rows
 
         seed = _given(request.get("seed"))
+        if seed is not None and (int(seed) != seed or seed < 0):
+            raise ConfigError(f"seed is {seed}; give a whole number from 0, or none")
         where = _given(request.get("where"))
         try:
             conditions = json.loads(where) if where else None

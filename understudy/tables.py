@@ -192,7 +192,7 @@ def _writer(fmt: str, sink: Any, schema: pa.Schema, path: Path, quotes: bool) ->
 
         tab = "\t" if ".tsv" in path.suffixes else ","
         # "needed" quotes every text, needed or not; the header is quoted in either style.
-        options = csv.WriteOptions(quotes, delimiter=tab, quoting_style="needed" if quotes else "none")
+        options = csv.WriteOptions(include_header=quotes, delimiter=tab, quoting_style="needed" if quotes else "none")
         if not quotes:
             sink.write((tab.join(schema.names) + "\n").encode())
         return csv.CSVWriter(sink, schema, write_options=options)

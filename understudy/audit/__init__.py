@@ -71,7 +71,7 @@ def audit(
     tell(0.20, "copies and identifiers")
     matches = tier0.copies(tables, rng)
     tell(0.25, f"{len(ATTACKS)} membership attacks")
-    risks, scores = run_attacks(tables, vulnerable, policy, rng)
+    risks, scores = run_attacks(tables, vulnerable, policy, rng, adjusted=True)
     white_box = _white_box(tables, frames, log_density, policy, rng)
     tell(0.45, "control: exchangeability")
     checks = [controls.exchangeable(tables, policy, rng)]
@@ -112,7 +112,7 @@ def _check(tables: dict[str, pd.DataFrame], schema: TableSchema) -> None:
         if not len(table):
             raise TableError(f"the {name} table has no rows; the audit needs all four tables")
         if schema.unit is not None and name != "synthetic" and schema.unit not in table.columns:
-            raise SchemaError(f"the {name} table lacks the privacy unit {schema.unit!r}; keep that column when splitting")
+            raise SchemaError(f"the {name} table lacks the privacy unit {schema.unit!r}; keep that column")
     for name in ("members", "nonmembers", "reference"):
         if unit_codes(tables[name], schema.unit)[1] < 2:
             raise TableError(f"the {name} table has 1 privacy unit; the audit needs 2 at least, and 250 to conclude")

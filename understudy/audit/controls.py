@@ -68,7 +68,8 @@ def exchangeable(tables: AuditTables, policy: Policy, rng: np.random.Generator) 
     se = float(np.sqrt(sum(a.se**2 for a in areas))) / FOLDS
     area = stats.Auc(float(np.mean([a.value for a in areas])), se, float("nan"))
     low, high = area.interval(1 - policy.control_alpha)
-    detail = f"members against non-members: AUC {area.value:.3f} ({1 - policy.control_alpha:.0%} interval {low:.3f} to {high:.3f})"
+    level = f"{1 - policy.control_alpha:.0%}"
+    detail = f"members against non-members: AUC {area.value:.3f} ({level} interval {low:.3f} to {high:.3f})"
     return Control(name="exchangeable", passed=low <= 0.5 <= high, detail=detail)
 
 

@@ -8,19 +8,23 @@ Technometrics 24, 1982): a leak above a limit passes with at most 5 % probabilit
 correction for the number of attacks.
 
 The bounds widen as the sample shrinks, so a limit can be out of reach although nothing leaks. The TPR is
-therefore judged at the smallest of `fpr_levels` at which one attack without any leak clears
-with probability `clearance`; the probability is exact (`stats.null_clearance`):
+therefore judged at the smallest of `fpr_levels` at which an attack without any leak clears with
+probability `clearance` (.99: five attacks then cost 5 % of the passes at most); failing that at the largest,
+provided that it clears there with `least_clearance`; else the stratum is too small. The
+probabilities are exact (`stats.null_clearance`), those of the AUC normal and without `adjust`:
 
-    units a side        25    50    80   100   150   250   500   800 1,000 2,000
-    TPR@1%  <=  3 %      -     -     -     -     -   .69   .93   .955  .98   1.0
-    TPR@2%  <=  6 %      -     -     -   .50   .90   .93   .987  .999 1.0    1.0
-    TPR@5%  <= 15 %      -   .71   .84   .94   .99   .997 1.0   1.0   1.0    1.0
-    TPR@10% <= 30 %    .91   .94   .98   .995 1.0   1.0   1.0   1.0   1.0    1.0
-    2 AUC - 1 <= 0.1   .17   .22   .29   .34   .44   .61   .86   .97   .987  1.0
+    units a side         50    60    80   100   250   350   500   800 1,000 1,100 2,000
+    TPR@1%  <=  3 %       -     -     -     -   .69   .94   .93   .955  .980  .994 1.0
+    TPR@2%  <=  6 %       -     -     -   .50   .93   .97   .987  .999  1.0   1.0  1.0
+    TPR@5%  <= 15 %     .83   .90   .84   .94   .997  1.0   1.0   1.0   1.0   1.0  1.0
+    TPR@10% <= 30 %     .97   .95   .98   .995  1.0   1.0   1.0   1.0   1.0   1.0  1.0
+    2 AUC - 1 <= 0.1    .22   .25   .29   .34   .61   .74   .86   .965  .987  .992 1.0
 
-Hence 1 % from 870 units a side on, 2 % from 340, and 10 % in a vulnerable stratum of 65 to 120. On all units the
-AUC's limit always applies; in the vulnerable stratum, a tenth of them, only where it has the same
-clearance: below about 825 a side there its bound says nothing but that the stratum is small.
+Hence 1 % from about 1,100 units a side on, 2 % from 550, 5 % from 250, and 10 % in the vulnerable
+stratum of a usual audit. At 1,000 a side the 1 % level would let an ensemble without leak pass in 84 %
+of audits, measured, against the 90 % that the gate owes; so it is judged at 2 % there. On all
+units the AUC's limit always applies; in the vulnerable stratum only where it has the clearance: below
+1,100 a side there its bound says little but that the stratum is small.
 """
 
 from __future__ import annotations
@@ -42,7 +46,8 @@ class Policy(BaseModel):
         max_advantage: limit on 2 AUC - 1.
         tpr_ratio: limit on TPR / FPR at a low FPR.
         fpr_levels: the false-alarm rates to choose from, ascending.
-        clearance: how probable it must be that an attack without leak clears a limit.
+        clearance, least_clearance: how probable it must be that an attack without leak clears a
+            limit, for choosing it and for using the largest level nevertheless.
         confidence: of the bounds.
         alpha: chance that a generator without leak FAILs (family-wise, Holm).
         alpha_small: the same below `minimum_units`, where thresholds rest on few units.
@@ -60,7 +65,8 @@ class Policy(BaseModel):
     max_advantage: Share = 0.1
     tpr_ratio: Annotated[float, Field(gt=1)] = 3.0
     fpr_levels: Annotated[tuple[Share, ...], Field(min_length=1)] = (0.01, 0.02, 0.05, 0.1)
-    clearance: Share = 0.97
+    clearance: Share = 0.99
+    least_clearance: Share = 0.9
     confidence: Share = 0.95
     alpha: Share = 0.05
     alpha_small: Share = 0.001
@@ -88,15 +94,19 @@ class Policy(BaseModel):
 def tpr_level(n_in: int, n_out: int, policy: Policy) -> tuple[float | None, bool]:
     """The false-alarm rate at which a stratum is judged, and whether its size supports passing there.
 
-    The smallest supported level; else the largest that the sample can express (a leak may still be
-    proven at it); else None.
+    None when the sample can't express any; where it can't support one, a leak may still be proven.
     """
     expressible = [f for f in policy.fpr_levels if n_in >= 2 and stats.threshold_rank(n_out // 2, f) >= 1]
+    if not expressible:
+        return None, False
+
+    def cleared(level: float) -> float:
+        return stats.null_clearance(n_in, n_out, level, policy.tpr_ratio * level, policy.confidence)
+
     for level in expressible:
-        limit = policy.tpr_ratio * level
-        if stats.null_clearance(n_in, n_out, level, limit, policy.confidence) >= policy.clearance:
+        if cleared(level) >= policy.clearance:
             return level, True
-    return (expressible[-1] if expressible else None), False
+    return expressible[-1], cleared(expressible[-1]) >= policy.least_clearance
 
 
 def auc_required(stratum: str, n_in: int, n_out: int, policy: Policy) -> bool:

@@ -50,7 +50,8 @@ def flags(tables: Mapping[str, pd.DataFrame], schema: TableSchema, support: int)
     mine = _missing(synthetic[names][synthetic[names].isna().any(axis=1)])
     rare = _rare(pd.concat(patterns, ignore_index=True), units, mine, support)
     if rare:
-        found.append(Flag(column=None, what=f"patterns of missing values held by fewer than {support} real units", count=rare))
+        what = f"patterns of missing values held by fewer than {support} real units"
+        found.append(Flag(column=None, what=what, count=rare))
     return found
 
 
@@ -71,7 +72,8 @@ def _missing(table: pd.DataFrame) -> pd.Series:
 
 def _rare(joined: pd.Series, units: np.ndarray, synthetic: pd.Series, support: int) -> int:
     """How many distinct values of `synthetic` fewer than `support` units hold."""
-    held = pd.DataFrame({"value": joined.to_numpy(dtype=object), "unit": units}).dropna().groupby("value")["unit"].nunique()
+    real = pd.DataFrame({"value": joined.to_numpy(dtype=object), "unit": units}).dropna()
+    held = real.groupby("value")["unit"].nunique()
     return sum(int(held.get(v, 0)) < support for v in synthetic.dropna().unique())
 
 

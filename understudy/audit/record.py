@@ -55,7 +55,7 @@ class AuditReport(Record):
         seconds: what the audit took.
     """
 
-    format: Literal[1] = FORMAT
+    format: Literal[1] = 1
     verdict: Verdict
     reasons: tuple[str, ...]
     unit: str
@@ -83,7 +83,8 @@ class AuditReport(Record):
         try:
             return cls.model_validate_json(text)
         except ValidationError as e:
-            raise ArtifactError(f"{source}: not an audit of format {FORMAT} ({first_problem(e)}); audit again") from None
+            problem = f"not an audit of format {FORMAT} ({first_problem(e)})"
+            raise ArtifactError(f"{source}: {problem}; audit again") from None
 
     def metrics(self) -> dict[str, float]:
         """Flat names and numbers for tracking; `mia_*` are maxima over the gated attacks."""

@@ -165,14 +165,15 @@ def build(tables: Mapping[str, pd.DataFrame], schema: TableSchema) -> AuditTable
     labels = tuple(c for c in columns if c not in quantities)
     numbers = {n: _numbers(t, quantities) for n, t in tables.items()}
     codes, levels = _codes(tables, labels)
-    scale = Scale.of(numbers["reference"], [n for n in numbers.values()])
+    scale = Scale.of(numbers["reference"], list(numbers.values()))
     units = {n: unit_codes(t, schema.unit if schema.unit in t.columns else None) for n, t in tables.items()}
     blocks = {n: Block(numbers[n], codes[n], scale.geometry(numbers[n], codes[n], levels), units[n][0]) for n in tables}
     n_in, n_out = units["members"][1], units["nonmembers"][1]
+    nonmembers = dataclasses.replace(blocks["nonmembers"], units=units["nonmembers"][0] + n_in)
     return AuditTables(
         columns=quantities + labels,
         levels=levels,
-        pool=blocks["members"].append(dataclasses.replace(blocks["nonmembers"], units=blocks["nonmembers"].units + n_in)),
+        pool=blocks["members"].append(nonmembers),
         member=np.arange(n_in + n_out) < n_in,
         reference=blocks["reference"],
         synthetic=blocks["synthetic"],

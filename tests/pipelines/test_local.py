@@ -76,7 +76,7 @@ def test_an_inconclusive_run_publishes_but_registers_nothing_and_can_follow_a_pa
 ) -> None:
     _, out, _ = passed
     result = run(small_run(out.parent / "people.csv", seed=None), out_dir=out)
-    assert result.verdict == "INCONCLUSIVE"  # 60 units a side, by the default policy
+    assert result.verdict == "INCONCLUSIVE"  # 90 units a side, by the default policy
     assert result.reasons
     assert result.registration.version is None
     assert json.loads((out / "audit/audit.json").read_text())["verdict"] == "INCONCLUSIVE"
@@ -91,7 +91,7 @@ def test_an_inconclusive_run_publishes_but_registers_nothing_and_can_follow_a_pa
 @pytest.mark.parametrize(
     ("text", "section", "error", "message"),
     [
-        ("a,b\n1,2\n", {}, TableError, "has 1 rows; at least 50 are needed"),
+        ("a,b\n1,2\n3,4\n5,4\n", {}, TableError, "has 3 rows; at least 50 are needed"),
         (None, {"data": {"target": "plam"}}, SchemaError, "target 'plam' is not a column of the table"),
         (None, {"generator": {"name": "forrest"}}, ConfigError, "generator 'forrest' is not known"),
         (None, {"gate": {"alpa": 1}}, ConfigError, "gate: alpa"),

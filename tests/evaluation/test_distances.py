@@ -98,7 +98,7 @@ def test_support_agrees_with_synthcity(people: People, schema: TableSchema) -> N
     alpha, beta = _synthcity(*one_hot)
     s = support(data, np.random.default_rng(0))
     assert s is not None
-    assert s.alpha_precision == pytest.approx(alpha, abs=1e-6)
+    assert s.alpha_precision == pytest.approx(alpha, abs=0.003)  # rows on a radius fall to either side by rounding
     assert s.beta_recall == pytest.approx(beta, abs=0.01)  # equally near synthetic rows may be chosen differently
 
 

@@ -80,6 +80,12 @@ def is_number(column: Column) -> bool:
     return column.kind in ("numerical", "datetime")
 
 
+def within_one(values: np.ndarray) -> np.ndarray:
+    """(n, ...) values over the largest of their column, so that squares neither overflow nor vanish; NaN stays."""
+    largest = np.fmax.reduce(np.abs(values), axis=0, initial=0.0)
+    return values / np.where(largest > 0, largest, 1.0)
+
+
 def align(tables: Mapping[str, pd.DataFrame], schema: TableSchema) -> Aligned:
     """Conformed tables as arrays; the first table orders the labels.
 

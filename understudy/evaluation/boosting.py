@@ -68,6 +68,12 @@ def regressor(categorical: np.ndarray, seed: int) -> Any:
     return HistGradientBoostingRegressor(categorical_features=categorical, early_stopping=False, random_state=seed)
 
 
+def without_empty(fit: np.ndarray, *others: np.ndarray) -> tuple[np.ndarray, ...]:
+    """The matrices with the columns that are all missing in the first set to 0: scikit-learn can't bin them."""
+    empty = np.isnan(fit).all(0)
+    return tuple(np.where(empty, 0.0, x) for x in (fit, *others)) if empty.any() else (fit, *others)
+
+
 def seed_from(rng: np.random.Generator) -> int:
     """A seed for a learner that takes an integer."""
     return int(rng.integers(2**31 - 1))

@@ -23,7 +23,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from understudy.evaluation.aligned import Aligned, View
+from understudy.evaluation.aligned import Aligned, View, within_one
 from understudy.schema import TableSchema
 
 PAIR_ROWS = 50_000
@@ -164,11 +164,11 @@ def contingency(
 
 def correlations(numbers: np.ndarray) -> np.ndarray:
     """(d, d) Pearson correlations of (n, d) columns over pairwise complete rows, NaN where undefined."""
-    present = ~np.isnan(numbers)
+    numbers, present = within_one(numbers), ~np.isnan(numbers)
     n = np.maximum(present.sum(0), 1)
     with np.errstate(invalid="ignore", divide="ignore"):
         filled = np.where(present, numbers, 0.0)
-        centred = np.where(present, numbers - filled.sum(0) / n, 0.0)  # nanoseconds are near 2e18: centre, then scale
+        centred = np.where(present, numbers - filled.sum(0) / n, 0.0)
         scale = np.sqrt((centred**2).sum(0) / n)
         z = centred / np.where(scale > 0, scale, 1.0)
         m = present.astype(float)
@@ -251,8 +251,15 @@ def _correlation_pair(first: str, second: str, train: float, synthetic: float) -
 
 
 def _edges(values: np.ndarray) -> np.ndarray:
-    """(11,) edges of ten equal bins between the extremes; of [0, 1] when there is no value."""
-    return np.histogram_bin_edges(values[~np.isnan(values)], _BINS)
+    """(11,) edges of ten equal bins between the extremes, as np.histogram_bin_edges gives them.
+
+    That refuses a range too narrow for ten floats, where some of these edges are equal.
+    """
+    present = values[~np.isnan(values)]
+    low, high = (present.min(), present.max()) if len(present) else (0.0, 1.0)
+    if low == high:
+        low, high = low - 0.5, high + 0.5
+    return np.linspace(low, high, _BINS + 1)
 
 
 def _discrete(view: View, name: str, edges: np.ndarray | None) -> np.ndarray:

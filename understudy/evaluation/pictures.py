@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from understudy.evaluation.aligned import Aligned, View
+from understudy.evaluation.aligned import Aligned, View, within_one
 from understudy.schema import Column
 
 MAX_MARGINALS = 60
@@ -132,9 +132,10 @@ def _features(data: Aligned, train: View, synthetic: View) -> tuple[np.ndarray, 
     parts: list[tuple[np.ndarray, np.ndarray]] = []
     for c in data.columns:
         if c.name in train.numbers:
-            centre = np.nanmedian(train.numbers[c.name]) if not train.missing(c.name).all() else 0.0
-            filled = [np.nan_to_num(v.numbers[c.name] - centre, nan=0.0) for v in (train, synthetic)]
-            parts.append((filled[0], filled[1]))
+            both = within_one(np.concatenate([train.numbers[c.name], synthetic.numbers[c.name]]))
+            known = both[: train.n_rows][~train.missing(c.name)]
+            both = np.nan_to_num(both - (np.median(known) if len(known) else 0.0), nan=0.0)
+            parts.append((both[: train.n_rows], both[train.n_rows :]))
         else:
             for k in range(min(len(data.labels[c.name]), _ONE_HOT)):
                 parts.append(tuple((v.codes[c.name] == k).astype(float) for v in (train, synthetic)))  # type: ignore[arg-type]

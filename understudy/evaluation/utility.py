@@ -13,7 +13,7 @@ from typing import Literal
 import numpy as np
 
 from understudy.evaluation import stats
-from understudy.evaluation.aligned import Aligned, View
+from understudy.evaluation.aligned import Aligned, View, within_one
 from understudy.evaluation.boosting import (
     MakeClassifier,
     classifier,
@@ -21,6 +21,7 @@ from understudy.evaluation.boosting import (
     in_parallel,
     regressor,
     seed_from,
+    without_empty,
 )
 
 MAX_CLASSES = 20
@@ -130,6 +131,7 @@ def _class_scores(
         scores[:, present[0]] = 1.0
         return scores
     x, categorical = features(view, data, names)
+    x, x_test = without_empty(x, x_test)
     model = make_classifier(categorical, seed)
     model.fit(x, labels)
     scores[:, np.asarray(model.classes_, int)] = model.predict_proba(x_test)
@@ -139,20 +141,22 @@ def _class_scores(
 def _quantity(
     data: Aligned, target: str, names: list[str], views: tuple[View, View, View], rng: np.random.Generator
 ) -> Utility | None:
-    truth = views[1].numbers[target]
+    numbers = within_one(np.concatenate([v.numbers[target] for v in views]))
+    train, truth, synthetic = np.split(numbers, np.cumsum([v.n_rows for v in views[:2]]))
     centre, scale = truth.mean(), truth.std()
-    if scale == 0:
+    if truth.min() == truth.max():
         return None
     truth = (truth - centre) / scale  # nanoseconds squared would lose every digit
     x_test, _ = features(views[1], data, names)
 
-    def run(at: tuple[View, int]) -> np.ndarray:
+    def run(at: tuple[View, np.ndarray, int]) -> np.ndarray:
         x, categorical = features(at[0], data, names)
-        model = regressor(categorical, at[1])
-        model.fit(x, (at[0].numbers[target] - centre) / scale)
-        return model.predict(x_test)
+        x, tested = without_empty(x, x_test)
+        model = regressor(categorical, at[2])
+        model.fit(x, (at[1] - centre) / scale)
+        return model.predict(tested)
 
-    tasks = [(views[2], seed_from(rng)), (views[0], seed_from(rng))]
+    tasks = [(views[2], synthetic, seed_from(rng)), (views[0], train, seed_from(rng))]
     parts = [stats.r2(truth, guess) for guess in in_parallel(run, tasks)]
     (scores, psi) = zip(*parts, strict=True)
     return Utility(

@@ -119,7 +119,7 @@ def _cards(e: Evaluation) -> list[Card]:
         )
         value = f"{m['alpha_precision']:.3f} / {m['beta_recall']:.3f}"
         cards.append(
-            Card("Precision / recall (α, β)", value, f"{e.support.beta_recall_se:.3f} (β)", "1 / about 0.5", words)
+            Card("Precision / recall (α, β)", value, f"{e.support.beta_recall_se:.3f}", "1 / about 0.5", words)
         )
     reached = [(n, m[k]) for n, k in (("categories", "category_coverage"), ("ranges", "range_coverage")) if k in m]
     if reached:
@@ -221,10 +221,13 @@ def _detection(e: Evaluation) -> list[Figure]:
 
 def _distances(e: Evaluation) -> list[Figure]:
     c = e.closest_record
+    caption = f"Gower distance of synthetic rows; filled: to train, line: to fresh rows ({c.references:,} of each)"
+    if svg.is_spiky(c.train):
+        caption += " · heights are square roots"
     figures = [
         Figure(
             "Distance to the closest record",
-            f"in columns that differ; filled: to the closest of {c.references:,} train rows, line: of as many fresh",
+            caption,
             svg.steps(
                 c.edges, c.train, c.holdout, "Distances of synthetic rows to their closest train and holdout rows"
             ),

@@ -19,6 +19,8 @@ from understudy.audit.policy import Policy, tpr_level
 from understudy.audit.tables import AuditTables
 
 Stratum = Literal["all", "vulnerable"]
+WHO: dict[Stratum, str] = {"all": "all", "vulnerable": "most exposed"}
+"""Strata in the words of messages and reports."""
 
 
 @dataclass(frozen=True)

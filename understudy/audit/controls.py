@@ -14,7 +14,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict
 
 from understudy.audit import stats
-from understudy.audit.attacks import Risk, run_attacks
+from understudy.audit.attacks import ATTACKS, Risk, run_attacks
 from understudy.audit.policy import Policy
 from understudy.audit.tables import AuditTables
 from understudy.audit.tier0 import CopyTest, copies
@@ -34,8 +34,8 @@ class Control(BaseModel):
 
 
 def firing(risks: list[Risk], matches: list[CopyTest], alpha: float) -> list[str]:
-    """Names of the attacks and copy tests that find a leak, Holm-corrected over all of them."""
-    tests = [(r.attack, p) for r in risks for p in (r.auc_p, r.tpr_p)]
+    """Titles of the attacks and copy tests that find a leak, Holm-corrected over all of them."""
+    tests = [(ATTACKS[r.attack].title.lower(), p) for r in risks for p in (r.auc_p, r.tpr_p)]
     tests += [("copies", m.p_value) for m in matches]
     adjusted = stats.holm([p for _, p in tests])
     return sorted({name for (name, _), p in zip(tests, adjusted, strict=True) if p <= alpha})
@@ -82,7 +82,7 @@ def negative(tables: AuditTables, vulnerable: np.ndarray, policy: Policy, rng: n
         return Control(name="negative", passed=False, detail="the reference table has too few units to be halved")
     sham = tables.replace(synthetic=tables.reference.take(held), reference=tables.reference.take(rest))
     fired = firing(run_attacks(sham, vulnerable, policy, rng)[0], copies(sham, rng), policy.control_alpha)
-    seen = f"these fired: {', '.join(fired)}" if fired else "no attack fired"
+    seen = f"fired: {', '.join(fired)}" if fired else "no attack fired"
     detail = f"{len(held):,} real rows that never trained in place of the synthetic table: {seen}"
     return Control(name="negative", passed=not fired, detail=detail)
 
@@ -100,6 +100,6 @@ def positive(tables: AuditTables, vulnerable: np.ndarray, policy: Policy, rng: n
     mixed = synthetic.take(kept).append(tables.pool.take(rng.choice(rows_in, n_mixed, replace=False)))
     doctored = tables.replace(synthetic=mixed)
     fired = firing(run_attacks(doctored, vulnerable, policy, rng)[0], copies(doctored, rng), policy.control_alpha)
-    seen = f"these fired: {', '.join(fired)}" if fired else "no attack fired, so the audit is blind to such a leak"
+    seen = f"fired: {', '.join(fired)}" if fired else "no attack fired, so the audit is blind to such a leak"
     detail = f"{n_mixed:,} member rows mixed into the synthetic table: {seen}"
     return Control(name="positive", passed=bool(fired), detail=detail)

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from understudy.audit import stats
-from understudy.audit.attacks import ATTACKS, Risk
+from understudy.audit.attacks import ATTACKS, WHO, Risk
 from understudy.audit.controls import Control
 from understudy.audit.policy import Policy, auc_required
 from understudy.audit.tier0 import CopyTest, IdentifierMatch
@@ -68,15 +68,15 @@ def decide(
     else:
         open_points += [point for r in risks for point in not_cleared(r, policy)]
         if not any(r.stratum == "vulnerable" for r in risks):
-            open_points.append("The vulnerable stratum has too few units to be audited.")
+            open_points.append("The most exposed tenth has too few units to be audited.")
     return Decision("INCONCLUSIVE" if open_points else "PASS", tuple(dict.fromkeys(open_points)))
 
 
 def proven_leaks(risks: list[Risk], matches: list[CopyTest], policy: Policy, alpha: float) -> list[str]:
-    """Sentences on the Holm-significant tests whose estimates exceed the policy."""
+    """Sentences on the Holm-significant tests whose estimates exceed the policy, the surest first."""
     tests: list[tuple[float, bool, str]] = []
     for r in risks:
-        where = f"{ATTACKS[r.attack].title} ({r.stratum} units)"
+        where = f"{ATTACKS[r.attack].title} ({WHO[r.stratum]})"
         tests.append(
             (r.auc_p, r.advantage > policy.max_advantage, f"{where}: AUC {r.auc:.3f}, allowed {policy.max_auc:.3f}")
         )
@@ -93,16 +93,13 @@ def proven_leaks(risks: list[Risk], matches: list[CopyTest], policy: Policy, alp
         )
         tests.append((m.p_value, m.exceeds(policy), text))
     adjusted = stats.holm([p for p, _, _ in tests])
-    return [
-        f"{text} (p = {p:.1g} after correction)."
-        for (_, beyond, text), p in zip(tests, adjusted, strict=True)
-        if p <= alpha and beyond
-    ]
+    proven = [(p, text) for (_, beyond, text), p in zip(tests, adjusted, strict=True) if p <= alpha and beyond]
+    return [f"{text} (p = {p:.1g} after correction)." for p, text in sorted(proven, key=lambda leak: leak[0])]
 
 
 def not_cleared(risk: Risk, policy: Policy) -> list[str]:
     """Sentences on the upper bounds of one risk that exceed their limits, or can't be judged."""
-    where = f"{ATTACKS[risk.attack].title} ({risk.stratum} units)"
+    where = f"{ATTACKS[risk.attack].title} ({WHO[risk.stratum]})"
     points = []
     if auc_required(risk.stratum, risk.n_in, risk.n_out, policy) and risk.auc_upper > policy.max_auc:
         points.append(
@@ -110,8 +107,8 @@ def not_cleared(risk: Risk, policy: Policy) -> list[str]:
         )
     if not risk.supported or risk.level is None:
         points.append(
-            f"The {risk.stratum} stratum has {risk.n_in} members and {risk.n_out} non-members: too few to bound"
-            " the true positive rate at any of the policy's false-alarm rates."
+            f"There are {risk.n_in} members and {risk.n_out} non-members ({WHO[risk.stratum]}): too few to bound the"
+            " share of members that an attack finds, at any of the policy's false-alarm rates."
         )
     elif risk.tpr_upper > policy.tpr_ratio * risk.level:
         points.append(

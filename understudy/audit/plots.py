@@ -9,13 +9,14 @@ from math import log10
 
 from markupsafe import Markup
 
-WIDTH = 520.0
+WIDTH = 440.0
 
 
 @dataclass(frozen=True)
 class Bar:
     """One attack in one stratum: an estimate with its two-sided interval and one-sided upper bound."""
 
+    group: str
     label: str
     low: float
     value: float
@@ -28,7 +29,7 @@ def roc(fpr: Sequence[float], curves: dict[str, Sequence[float]], ratio: float, 
 
     Dashed: an attack that guesses, and `ratio` times its rate. Lines are numbered like the legend.
     """
-    height, left, right, top, bottom = 380.0, 54.0, 16.0, 12.0, 44.0
+    height, left, right, top, bottom = 350.0, 58.0, 16.0, 12.0, 44.0
     span = -log10(smallest)
 
     def x(rate: float) -> float:
@@ -60,8 +61,9 @@ def roc(fpr: Sequence[float], curves: dict[str, Sequence[float]], ratio: float, 
 
 def intervals(bars: Sequence[Bar], limit: float) -> Markup:
     """AUCs with their intervals, one per line; a line at 0.5 (guessing) and one at the `limit`."""
-    row, left, right, top, bottom = 26.0, 214.0, 50.0, 8.0, 40.0
-    height = top + row * len(bars) + bottom
+    row, left, right, top, bottom = 25.0, 172.0, 48.0, 4.0, 40.0
+    groups = list(dict.fromkeys(b.group for b in bars))
+    height = top + row * (len(bars) + len(groups)) + bottom
     low = min(0.45, *(b.low for b in bars))
     high = max(limit + 0.05, *(b.high for b in bars))
 
@@ -74,15 +76,19 @@ def intervals(bars: Sequence[Bar], limit: float) -> Markup:
         f'<path class="limit" d="M{x(limit):.1f} {top}V{base:.1f}"/>',
         _text(x(0.5), base + 16, "0.5"),
         _text(x(limit), base + 16, f"{limit:.2f}"),
-        _text((left + WIDTH - right) / 2, height - 6, "AUC: 0.5 is guessing; dashed in red, the limit"),
+        _text((left + WIDTH - right) / 2, height - 6, "AUC (0.5 = guessing; red line = limit)"),
     ]
-    for i, bar in enumerate(bars):
-        at = top + row * (i + 0.5)
-        style = "over" if bar.over else "within"
-        parts.append(_text(left - 12, at + 4, bar.label, "end"))
-        parts.append(f'<path class="bar {style}" d="M{x(bar.low):.1f} {at:.1f}H{x(bar.high):.1f}"/>')
-        parts.append(f'<circle class="dot {style}" cx="{x(bar.value):.1f}" cy="{at:.1f}" r="4.5"/>')
-        parts.append(_text(WIDTH - 6, at + 4, f"{bar.value:.3f}", "end"))
+    at = top - row / 2
+    for group in groups:
+        at += row
+        parts.append(_text(0, at + 4, group, "start", ' font-weight="600"'))
+        for bar in (b for b in bars if b.group == group):
+            at += row
+            style = "over" if bar.over else "within"
+            parts.append(_text(left - 10, at + 4, bar.label, "end"))
+            parts.append(f'<path class="bar {style}" d="M{x(bar.low):.1f} {at:.1f}H{x(bar.high):.1f}"/>')
+            parts.append(f'<circle class="dot {style}" cx="{x(bar.value):.1f}" cy="{at:.1f}" r="4.5"/>')
+            parts.append(_text(WIDTH - 4, at + 4, f"{bar.value:.3f}", "end"))
     return _svg(WIDTH, height, "AUC of each attack with its 95 % interval", parts)
 
 

@@ -49,7 +49,8 @@ class Policy(BaseModel):
         clearance, least_clearance: how probable it must be that an attack without leak clears a
             limit, for choosing it and for using the largest level nevertheless.
         confidence: of the bounds.
-        alpha: chance that a generator without leak FAILs (family-wise, Holm).
+        alpha: chance that a generator without leak FAILs (family-wise, Holm). Small, since a FAIL says
+            "proven"; what lies between is INCONCLUSIVE, which blocks a release as well.
         alpha_small: the same below `minimum_units`, where thresholds rest on few units.
         control_alpha: chance that a control fails by accident.
         mixed_share: share of member rows that the positive control mixes in.
@@ -68,7 +69,7 @@ class Policy(BaseModel):
     clearance: Share = 0.99
     least_clearance: Share = 0.9
     confidence: Share = 0.95
-    alpha: Share = 0.05
+    alpha: Share = 0.01
     alpha_small: Share = 0.001
     control_alpha: Share = 0.01
     mixed_share: Share = 0.05

@@ -10,13 +10,12 @@ from importlib.resources import files
 from pathlib import Path
 
 from understudy.audit import plots
-from understudy.audit.attacks import ATTACKS, Risk
+from understudy.audit.attacks import ATTACKS, WHO, Risk
 from understudy.audit.gate import not_cleared
 from understudy.audit.policy import auc_required
 from understudy.audit.record import AuditReport
 from understudy.files import write_text
 
-STRATA = {"all": "all", "vulnerable": "most exposed"}
 MEANING = {
     "PASS": "No leak above the detectable size was found. This does not make the table anonymous.",
     "FAIL": "A leak beyond what the policy allows was proven. Don't release this table.",
@@ -67,7 +66,7 @@ def render(report: AuditReport) -> str:
         r=report,
         policy=report.policy,
         meaning=MEANING[report.verdict],
-        units="rows" if report.unit == "row" else f"units (column {report.unit!r})",
+        unit="row" if report.unit == "row" else f"value of the column {report.unit!r}",
         lines=[_line(risk, report) for risk in report.risks],
         white_box=report.white_box,
         chart=plots.intervals([_bar(risk, report) for risk in report.risks], report.policy.max_auc)
@@ -80,15 +79,16 @@ def render(report: AuditReport) -> str:
             smallest,
         ),
         legend=list(titles.values()),
-        strata=STRATA,
         not_tested=NOT_TESTED,
     )
 
 
 def _bar(risk: Risk, report: AuditReport) -> plots.Bar:
-    label = f"{ATTACKS[risk.attack].title}{'' if risk.stratum == 'all' else ', exposed'}"
-    over = risk.auc_upper > report.policy.max_auc and auc_required(risk.stratum, risk.n_in, risk.n_out, report.policy)
-    return plots.Bar(label, risk.auc_low, risk.auc, risk.auc_high, over)
+    policy = report.policy
+    judged = auc_required(risk.stratum, risk.n_in, risk.n_out, policy)
+    over = risk.auc_low > policy.max_auc or (judged and risk.auc_upper > policy.max_auc)
+    group = f"{WHO[risk.stratum].capitalize()}: {risk.n_in:,} and {risk.n_out:,}"
+    return plots.Bar(group, ATTACKS[risk.attack].title, risk.auc_low, risk.auc, risk.auc_high, over)
 
 
 def _line(risk: Risk, report: AuditReport) -> Line:
@@ -98,7 +98,7 @@ def _line(risk: Risk, report: AuditReport) -> Line:
     return Line(
         title=attack.title,
         idea=attack.idea,
-        stratum=STRATA[risk.stratum],
+        stratum=WHO[risk.stratum],
         auc=f"{risk.auc:.3f}",
         auc_bound=f"{risk.auc_upper:.3f}",
         auc_limit=f"{policy.max_auc:.3f}" if judged else "–",

@@ -30,16 +30,31 @@ def start(arguments: list[str]) -> subprocess.Popen[str]:
     return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
 
-def kill_at(stage: str, arguments: list[str], log: Path) -> None:
-    """Start a run, SIGKILL it (only it, not its children) once `stage` has begun."""
-    log.unlink(missing_ok=True)
+def at_work(stage: str, out: Path) -> bool:
+    """Whether `stage` has begun; of those that write to the registry, whether they have begun to."""
+    log = out / "run.log"
+    if not log.exists() or f"Executing task '{stage}'" not in log.read_text():
+        return False
+    table = {"record": "runs", "register": "logged_models"}.get(stage)
+    if table is None:
+        time.sleep(0.4)  # its interpreter has started, the stage is at work
+        return True
+    try:
+        with sqlite3.connect(f"file:{out / 'mlflow.db'}?mode=ro", uri=True) as db:
+            return bool(db.execute(f"select count(*) from {table}").fetchone()[0])
+    except sqlite3.OperationalError:  # not there yet
+        return False
+
+
+def kill_at(stage: str, arguments: list[str], out: Path) -> None:
+    """Start a run, SIGKILL it (only it, not its children) once `stage` is at work."""
+    (out / "run.log").unlink(missing_ok=True)
     process = start(arguments)
     deadline = time.monotonic() + 120
-    while not (log.exists() and f"Executing task '{stage}'" in log.read_text()):
+    while not at_work(stage, out):
         assert process.poll() is None, process.communicate()[0]
         assert time.monotonic() < deadline
         time.sleep(0.01)
-    time.sleep(0.4)  # the step's interpreter has started, its stage is at work
     family = psutil.Process(process.pid).children(recursive=True)
     process.send_signal(signal.SIGKILL)
     process.wait()
@@ -67,7 +82,7 @@ def test_killed_at_each_stage_and_run_again(tmp_path: Path) -> None:
     params = small_run(data, seed=None, gate=LENIENT)
     arguments = [json.dumps(params.to_dict()), str(out)]
     for stage in STAGES:
-        kill_at(stage, arguments, out / "run.log")
+        kill_at(stage, arguments, out)
         assert not (out / "run.json").exists(), "results were published before the last stage was over"
         whole(out)
     for _ in range(2):

@@ -42,7 +42,7 @@ def evaluate(
     Args:
         train, holdout, synthetic: conformed tables; synthetic need not have the privacy unit's column.
         schema: names the kinds, the target (utility) and the privacy unit (folds and standard errors).
-        rng: draws subsamples, folds and learners' seeds; the same state gives the same evaluation.
+        rng: draws subsamples, folds and learners' seeds; a new generator of the same seed gives the same evaluation.
         progress: called with the share done, 0 to 1, and what comes next.
 
     Raises:

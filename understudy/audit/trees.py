@@ -11,11 +11,15 @@ def logits(
     """(n_queries,) logit of `label` (n,) bool, learned from `features` (n, d); NaN is a missing value.
 
     On one thread: fits of a few thousand rows gain nothing from more, and OpenMP's barriers cost
-    several times the fit when another process holds a core.
+    several times the fit when another process holds a core. Columns without two values are left out
+    (the binning fails on a column that is missing throughout); zeros when none is left.
     """
     from sklearn.ensemble import HistGradientBoostingClassifier
     from threadpoolctl import threadpool_limits
 
+    useful = [j for j in range(features.shape[1]) if _varies(features[:, j])]
+    if not useful:
+        return np.zeros(len(queries))
     model = HistGradientBoostingClassifier(
         max_iter=rounds,
         max_leaf_nodes=leaves,
@@ -24,5 +28,10 @@ def logits(
         random_state=int(rng.integers(2**31)),
     )
     with threadpool_limits(limits=1, user_api="openmp"):
-        model.fit(features, label)
-        return model.decision_function(queries)
+        model.fit(features[:, useful], label)
+        return model.decision_function(queries[:, useful])
+
+
+def _varies(column: np.ndarray) -> bool:
+    known = column[~np.isnan(column)]
+    return len(known) > 0 and (len(known) < len(column) or bool((known != known[0]).any()))

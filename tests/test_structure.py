@@ -15,7 +15,7 @@ SOURCES = sorted(p for d in ("understudy", "components", "pipelines") for p in (
 
 # A module may import modules of its own layer and of the layers above it in this list.
 LAYERS = [
-    {"errors", "files", "progress", "__init__"},
+    {"errors", "files", "progress", "compiled", "__init__"},
     {"schema"},
     {"canonical", "csvfiles", "tables", "identifiers", "config"},
     {"inference", "dependencies", "encoding", "provenance", "splits", "conditions"},
@@ -31,7 +31,7 @@ OWNERS = {
     "mlflow": {"understudy/tracking.py", "understudy/pyfunc.py"},
     "kfp": {"components", "pipelines"},
     "typer": {"understudy/cli.py", "understudy/stage_commands.py"},
-    "numba": {"understudy/generators/trees.py", "understudy/evaluation/nearest.py"},
+    "numba": {"understudy/compiled.py"},
 }
 
 

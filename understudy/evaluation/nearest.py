@@ -8,7 +8,8 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
-from numba import njit
+
+from understudy.compiled import compiled
 
 _THREADS = 2
 
@@ -49,7 +50,7 @@ def nearest(
     return distance, position
 
 
-@njit(nogil=True)
+@compiled
 def _scan(q_num, q_code, r_num, r_code, squared, skip, distance, position):  # type: ignore[no-untyped-def]
     """Fill `distance` and `position`; a candidate is dropped as soon as it can't be the nearest."""
     differs = 2.0 if squared else 1.0

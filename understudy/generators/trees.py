@@ -12,7 +12,8 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
+
+from understudy.compiled import compiled
 
 
 class Tree(NamedTuple):
@@ -28,7 +29,7 @@ class Tree(NamedTuple):
     parent: np.ndarray
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _best_split(
     x, ordered, rows, classes, weight, n_classes, clogc, min_leaf, total_left, order, sorted_rows
 ):
@@ -105,7 +106,7 @@ def _best_split(
     return best, mask
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _tally(rows, classes, weight, counts):
     """Count the classes of `rows` into counts (n_classes,) int64; their total weight."""
     total = 0.0
@@ -115,7 +116,7 @@ def _tally(rows, classes, weight, counts):
     return total
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _partition(x, mask, rows):
     """Reorder `rows` so that those whose code is in `mask` come first; how many there are."""
     i, j = 0, len(rows) - 1
@@ -129,7 +130,7 @@ def _partition(x, mask, rows):
     return i
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def grow(codes, ordered, features, classes, weight, rows, n_classes, min_leaf, penalty, max_depth):
     """Grow a tree: split while the gain in log-likelihood (nats) exceeds `penalty` per class present.
 
@@ -200,7 +201,7 @@ def grow(codes, ordered, features, classes, weight, rows, n_classes, min_leaf, p
     )
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def leaves(codes, feature, mask, left, start, out):
     """The node each row ends in, out (n,) int32.
 
@@ -215,7 +216,7 @@ def leaves(codes, feature, mask, left, start, out):
         out[i] = node
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def draw(leaf, cdf, u, out):
     """Draw a token for each row: the first one whose cumulative probability exceeds u.
 
@@ -240,7 +241,7 @@ def draw(leaf, cdf, u, out):
         out[i] = lo
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def count(leaf, tokens, n_nodes, n_tokens):
     """Rows of each token in each node, (n_nodes, n_tokens) float64, from the node of every row."""
     counts = np.zeros((n_nodes, n_tokens))
@@ -249,7 +250,7 @@ def count(leaf, tokens, n_nodes, n_tokens):
     return counts
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def shrink(counts, feature, left, coarse, n_coarse, weight, weight_within, floor):
     """Probabilities of the tokens in every node, shrunk toward the parent's; (n_nodes, n_tokens) float64.
 

@@ -80,7 +80,7 @@ class RunResult:
         model = f"models:/{made.name}@{'champion' if made.champion else 'candidate'}"
         shown: dict[str, Any] = {
             "verdict": self.verdict,
-            "reasons": "; ".join(self.reasons),
+            **({"reasons": list(self.reasons)} if self.reasons else {}),
             **{k: round(self.metrics[k], 4) for k in HEADLINES if k in self.metrics},
             "report": _here(self.paths["evaluation"] / "report.html"),
             "audit": _here(self.paths["audit"] / "audit.html"),
@@ -89,7 +89,8 @@ class RunResult:
         }
         if made.version is not None:
             shown["registered"] = f"{made.name} version {made.version} ({made.reason})"
-            shown["next"] = f"understudy sample {model} -n 1000 -o more.csv"
+            where = "" if made.tracking_uri == tracking.uri() else f"MLFLOW_TRACKING_URI={made.tracking_uri} "
+            shown["next"] = f"{where}understudy sample {model} -n 1000 -o more.csv"
         else:
             shown["registered"] = "no"
             shown["next"] = f"read {shown['audit']}: it says what was found and what to change"

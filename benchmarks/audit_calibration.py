@@ -6,8 +6,8 @@ Each run draws fresh people from one simulated population of eight mixed columns
 table of as many as both, and a synthetic table of 4 rows a member (8,000 at most), which is
 `sample`  an independent draw of the population: no generator can leak less,
 `mix`     the same with 5 % of its rows replaced by training rows (members are a fifth of those).
-Printed per size: the share of each verdict; the share of one-sided 95 % bounds that lie above the truth
-(AUC 0.5, TPR = the nominal false-alarm rate; 95 % is promised) for `sample`.
+Printed per size: the share of each verdict; for `sample` the share of one-sided 95 % bounds above the truth: AUC
+0.5 (95 % is promised) and the nominal false-alarm rate (fewer: the bound is for the threshold used, see `audit.policy`).
 """
 
 from __future__ import annotations

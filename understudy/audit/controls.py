@@ -46,7 +46,9 @@ def exchangeable(tables: AuditTables, policy: Policy, rng: np.random.Generator) 
 
     The interval's level is 1 - `control_alpha` (99 %), so that a sound split fails once in a hundred
     audits. Folds are of units and keep the shares of the two sides; their AUCs are averaged (pooling
-    their scores would bias the AUC below 0.5).
+    their scores would bias the AUC below 0.5). The folds' models share training units, so that the error of
+    the mean is that of one fold times 1/K + n_test/n_train, not 1/K (Nadeau and Bengio, Machine Learning
+    52, 2003); without this the control failed in 5 % of sound audits.
     """
     member = tables.member
     fold = np.empty(tables.n_units, dtype=int)
@@ -65,7 +67,8 @@ def exchangeable(tables: AuditTables, policy: Policy, rng: np.random.Generator) 
             detail = f"{tables.n_units} units are too few to split into {FOLDS} folds"
             return Control(name="exchangeable", passed=False, detail=detail)
         areas.append(stats.delong(scores[member & mine], scores[~member & mine]))
-    se = float(np.sqrt(sum(a.se**2 for a in areas))) / FOLDS
+    one_fold = float(np.mean([a.se**2 for a in areas]))
+    se = float(np.sqrt(one_fold * (1 / FOLDS + 1 / (FOLDS - 1))))
     area = stats.Auc(float(np.mean([a.value for a in areas])), se, float("nan"))
     low, high = area.interval(1 - policy.control_alpha)
     level = f"{1 - policy.control_alpha:.0%}"

@@ -61,7 +61,7 @@ def roc(fpr: Sequence[float], curves: dict[str, Sequence[float]], ratio: float, 
 
 def intervals(bars: Sequence[Bar], limit: float) -> Markup:
     """AUCs with their intervals, one per line; a line at 0.5 (guessing) and one at the `limit`."""
-    row, left, right, top, bottom = 25.0, 172.0, 48.0, 4.0, 40.0
+    row, left, right, top, bottom = 25.0, 190.0, 48.0, 4.0, 40.0
     groups = list(dict.fromkeys(b.group for b in bars))
     height = top + row * (len(bars) + len(groups)) + bottom
     low = min(0.45, *(b.low for b in bars))

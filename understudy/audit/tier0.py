@@ -19,6 +19,8 @@ from understudy.schema import TableSchema
 from understudy.splits import unit_codes
 
 SUBSETS = 6
+CHANCE = 0.001
+"""How probable a significant surplus of members' identifiers may be by accident: a match is a hard FAIL."""
 UNIQUE = 0.95
 """A column subset identifies when this share of R's rows is unique in it, even without any one of its columns."""
 
@@ -100,7 +102,7 @@ def identifiers(tables: Mapping[str, pd.DataFrame], schema: TableSchema) -> list
             hits.append(int((np.bincount(codes, weights=matched, minlength=n_units) > 0).sum()))
             sizes.append(n_units)
         outside, n_outside = hits[1] + hits[2], sizes[1] + sizes[2]
-        more = stats.fisher_greater(hits[0], sizes[0], outside, n_outside) <= 0.01
+        more = stats.fisher_greater(hits[0], sizes[0], outside, n_outside) <= CHANCE
         found.append(
             IdentifierMatch(
                 column=column.name, hits_in=hits[0], n_in=sizes[0], hits_out=outside, n_out=n_outside,

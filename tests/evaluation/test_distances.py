@@ -44,6 +44,21 @@ def test_fresh_rows_are_as_near_to_train_as_to_the_holdout(people: People, schem
     assert sum(c.train) == pytest.approx(1) and sum(c.holdout) == pytest.approx(1)
 
 
+def test_persons_are_compared_in_equal_number() -> None:
+    """Train has four times the persons of the holdout: by rows alone the share would be .57."""
+    columns = (Column(name="x", kind="numerical"), Column(name="y", kind="numerical"), Column(name="p", kind="id"))
+    schema = TableSchema(columns=columns, unit="p")
+
+    def panel(n_persons: int, seed: int) -> pd.DataFrame:
+        rng = np.random.default_rng(seed)
+        xy = np.repeat(rng.random((n_persons, 2)), 4, axis=0) + rng.normal(0, 1e-3, (4 * n_persons, 2))
+        return pd.DataFrame({"x": xy[:, 0], "y": xy[:, 1], "p": np.repeat(np.arange(n_persons), 4)})
+
+    tables = _three(panel(2000, 0), panel(500, 1), panel(1000, 2), schema)
+    # 1,000 fresh persons, 500 on either side: standard error about .03; bound 3 of them
+    assert abs(closest_record(tables, np.random.default_rng(0)).share - 0.5) < 0.09
+
+
 def test_copies_are_nearer_to_train(people: People, schema: TableSchema) -> None:
     train = people(1000, 0)
     c = closest_record(_three(train, people(500, 1), train, schema), np.random.default_rng(0))

@@ -56,6 +56,12 @@ def closest_record(data: Aligned, rng: np.random.Generator) -> ClosestRecord:
     from understudy.evaluation.nearest import nearest
 
     train, holdout, synthetic = data.views
+    if train.units is not None and holdout.units is not None:
+        # As many persons on both sides: the same number of rows from more persons covers more ground.
+        n_units = min(len(np.unique(train.units)), len(np.unique(holdout.units)))
+        train, holdout = (
+            v.take(_rows_of(u, n_units, rng)) for v, u in ((train, train.units), (holdout, holdout.units))
+        )
     n = min(train.n_rows, holdout.n_rows, REFERENCES)
     train, holdout = train.sample(n, rng), holdout.sample(n, rng)
     synthetic = synthetic.sample(QUERIES, rng)
@@ -74,6 +80,11 @@ def closest_record(data: Aligned, rng: np.random.Generator) -> ClosestRecord:
         train=tuple(shares[0].tolist()),
         holdout=tuple(shares[1].tolist()),
     )
+
+
+def _rows_of(units: np.ndarray, n_units: int, rng: np.random.Generator) -> np.ndarray:
+    """The rows of `n_units` privacy units drawn at random."""
+    return np.flatnonzero(np.isin(units, rng.choice(np.unique(units), n_units, replace=False)))
 
 
 def exact_copies(data: Aligned) -> tuple[float, float]:

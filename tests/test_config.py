@@ -15,9 +15,7 @@ def test_defaults_and_an_empty_section() -> None:
 
 
 def test_simple_types_and_back() -> None:
-    p = Params.parse(
-        "data: {path: a.csv, drop: [x, y]}\nregister: {name: m}\ngenerator: {config: {min_leaf: 50}}\n"
-    )
+    p = Params.parse("data: {path: a.csv, drop: [x, y]}\nregister: {name: m}\ngenerator: {config: {min_leaf: 50}}\n")
     assert Params.of(p.to_dict()) == p
     assert p.section("register") == {"name": "m"}
     assert p.section("data")["drop"] == ["x", "y"]

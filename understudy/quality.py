@@ -83,9 +83,7 @@ def _first_breach(e: pa.errors.SchemaErrors, schema: TableSchema) -> str:
     n = int(((cases["column"] == name) & (cases["check"] == rule)).sum())
     column = schema.column(name)
     if rule == "not_nullable":
-        return (
-            f"column {name!r} has {n:,} missing values, but the schema says nullable: false; mend one of them"
-        )
+        return f"column {name!r} has {n:,} missing values, but the schema says nullable: false; mend one of them"
     limits = {"minimum": column.minimum, "maximum": column.maximum, "categories": column.categories}
     limit = next((v for k, v in limits.items() if k == rule), rule)
     listed = ", ".join(map(str, limit[:12])) if isinstance(limit, tuple) else limit
@@ -125,9 +123,7 @@ def _column_profile(values: pd.Series, column: Column) -> dict[str, Any]:
     return profile
 
 
-def _warnings(
-    table: pd.DataFrame, schema: TableSchema, columns: dict[str, Any], duplicates: float
-) -> list[str]:
+def _warnings(table: pd.DataFrame, schema: TableSchema, columns: dict[str, Any], duplicates: float) -> list[str]:
     found = [
         f"column {name!r}: {p['missing']:.0%} of the values are missing"
         for name, p in columns.items()

@@ -242,9 +242,7 @@ def register(*, evidence: Evidence, out: str | Path, tracking_uri: str = "") -> 
     from understudy.tracking import register_version
 
     if evidence.verdict != PASS:
-        raise Rejected(
-            f"the verdict is {evidence.verdict}, so nothing is registered; see {evidence.audit}/audit.html"
-        )
+        raise Rejected(f"the verdict is {evidence.verdict}, so nothing is registered; see {evidence.audit}/audit.html")
     registered = register_version(evidence, tracking_uri)
     write_text(out, registered.to_json())
     return registered

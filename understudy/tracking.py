@@ -209,9 +209,7 @@ def _create_version(client: MlflowClient, name: str, run: Run, evidence: Evidenc
     return client.create_model_version(name, logged.model_uri, run_id, tags, model_id=logged.model_id)
 
 
-def _challenge(
-    client: MlflowClient, name: str, version: ModelVersion, evidence: Evidence
-) -> tuple[bool, str]:
+def _challenge(client: MlflowClient, name: str, version: ModelVersion, evidence: Evidence) -> tuple[bool, str]:
     """Move `champion` to `version` unless the present one is better: whether it moved, and why."""
     present = _alias(client, name, "champion")
     if present is not None and present.version != version.version:
@@ -265,9 +263,7 @@ def _signature(schema: TableSchema) -> ModelSignature:
         ColSpec("long", "seed", required=False),
         ColSpec("string", "where", required=False),
     ]
-    outputs: list[ColSpec | TensorSpec] = [
-        ColSpec(_type(c), c.name, required=not c.nullable) for c in schema.released
-    ]
+    outputs: list[ColSpec | TensorSpec] = [ColSpec(_type(c), c.name, required=not c.nullable) for c in schema.released]
     return ModelSignature(inputs=Schema(inputs), outputs=Schema(outputs))
 
 

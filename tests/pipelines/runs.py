@@ -15,6 +15,7 @@ LENIENT = {
     "tpr_ratio": 9.9,
     "fpr_levels": [0.1],
     "clearance": 0.01,
+    "least_clearance": 0.01,
     "alpha": 0.001,
     "alpha_small": 0.0001,
     "control_alpha": 0.0001,

@@ -14,7 +14,10 @@ def audit(
     gate_options: str,
     evaluate_options: str,
 ) -> None:
-    """A synthetic table (and its generator, for the white-box attack) -> the privacy audit; see `understudy.stages.audit`."""
+    """A synthetic table -> the privacy audit; see `understudy.stages.audit`.
+
+    The model is for the white-box attack alone.
+    """
     import shutil
 
     from understudy import stages

@@ -3,7 +3,8 @@
 A token is an interval with its own quantile function, piecewise linear between knots; an exact
 value is an interval of no width. A bin is divided by `N_KNOTS` knots, so that draws inside it
 follow the data (uniform draws would smear what lies between). Values come back at the source's
-precision and step, within the range that `min_units` units support on either side.
+precision and step. Beyond what `min_units` units support on either side only a tail of about the
+right length is kept, which ends at the range rounded outwards.
 """
 
 from __future__ import annotations
@@ -15,7 +16,15 @@ from typing import Any, ClassVar
 import numpy as np
 import pandas as pd
 
-from understudy.encoding.quantiles import N_KNOTS, grid_of, quantile_bins, split_edges, supported_range, to_floats
+from understudy.encoding.quantiles import (
+    N_KNOTS,
+    grid_of,
+    open_ends,
+    quantile_bins,
+    split_edges,
+    supported_range,
+    to_floats,
+)
 from understudy.errors import ConfigError
 from understudy.schema import Column
 
@@ -69,10 +78,7 @@ class NumericalCodec:
         if not len(distinct):
             distinct, support = np.zeros(1), np.ones(1)
             rows = np.ones(1, dtype=np.intp)
-        if column.minimum is not None and column.maximum is not None:
-            low, high = column.minimum, column.maximum
-        else:
-            low, high = supported_range(distinct, support, min_units)
+        low, high = supported_range(distinct, support, min_units)
         # A spike is a value that would fill a bin by itself.
         need = min_units - 1e-9 if len(distinct) <= _EXACT_BELOW else max(min_units, rows.sum() / 128)
         spike = support >= need
@@ -80,10 +86,10 @@ class NumericalCodec:
             spike &= rows >= np.sort(rows[spike])[-160]
         grid = grid_of(column)
         rest = np.repeat(distinct[~spike], rows[~spike])
-        rest = np.clip(rest, low, high)
         # A bin holds at least 2 min_units units, so that its knots are nobody's own values.
         n_bins = max(min(MAX_TOKENS - int(spike.sum()), int(support[~spike].sum() / (2 * min_units))), 1)
-        bins = quantile_bins(rest, n_bins, grid) if len(rest) else np.empty((0, N_KNOTS))
+        bins = quantile_bins(np.clip(rest, low, high), n_bins, grid) if len(rest) else np.empty((0, N_KNOTS))
+        low, high = open_ends(bins, rest, (low, high), column)
         knots = np.concatenate([np.repeat(distinct[spike, None], N_KNOTS, axis=1), bins])
         exact = np.arange(len(knots)) < spike.sum()
         order = np.lexsort((~exact, knots[:, 0]))

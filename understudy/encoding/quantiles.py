@@ -49,6 +49,59 @@ def quantile_bins(rest: np.ndarray, n_bins: int, grid: float) -> np.ndarray:
     return knots
 
 
+def rounded_range(least: float, most: float) -> tuple[float, float]:
+    """The range rounded outwards to two digits of its span, so that its ends are nobody's own values.
+
+    A positive minimum keeps its own first digit, so that it stays positive.
+
+    >>> rounded_range(12_285.0, 1_484_705.0), rounded_range(-3.71, 3.94), rounded_range(0.0, 77.0)
+    ((10000.0, 1500000.0), (-3.8, 4.0), (0.0, 77.0))
+    """
+    if not most > least:
+        return least, most
+    unit = 10.0 ** (np.floor(np.log10(most - least)) - 1)
+    low, high = np.floor(least / unit) * unit, np.ceil(most / unit) * unit
+    if low <= 0 < least:
+        first = 10.0 ** np.floor(np.log10(least))
+        low = np.floor(least / first) * first
+    return float(round(low, 12)), float(round(high, 12))
+
+
+def open_tail(bin_knots: np.ndarray, beyond: np.ndarray, share: float, inner: float, limit: float) -> np.ndarray:
+    """The knots of the last bin, with a tail from `inner` to `limit` in place of the values beyond `inner`.
+
+    `share` of the bin lies beyond. The tail is inner + (limit - inner) t^p, with p such that its median is that of
+    `beyond`: too few units are there to give away more of them than that, and about where they end.
+    """
+    half = abs(float(np.median(beyond)) - inner) / abs(limit - inner)
+    power = float(np.clip(np.log(max(half, 1e-9)) / np.log(0.5), 1, 30))
+    t = np.clip((np.linspace(0, 1, N_KNOTS) - (1 - share)) / share, 0, None)
+    return np.where(t > 0, inner + (limit - inner) * t**power, bin_knots)
+
+
+def open_ends(
+    bins: np.ndarray, rest: np.ndarray, supported: tuple[float, float], column: Column
+) -> tuple[float, float]:
+    """Give the first and last of `bins` (in place) a tail for the few values beyond the supported range.
+
+    Returns the range of emitted values: the schema's bounds, or the observed range rounded outwards.
+    """
+    low, high = supported
+    below, above = rest[rest < low], rest[rest > high]
+    if not len(below) and not len(above):
+        return low, high
+    least, most = rounded_range(float(min(rest[0], low)), float(max(rest[-1], high)))
+    least = column.minimum if column.minimum is not None else least
+    most = column.maximum if column.maximum is not None else most
+    if len(below) and least < low:
+        share = min(len(below) / max((rest < bins[0, -1]).sum(), 1), 1.0)
+        bins[0] = open_tail(bins[0, ::-1], below, share, low, least)[::-1]
+    if len(above) and most > high:
+        share = min(len(above) / max((rest > bins[-1, 0]).sum(), 1), 1.0)
+        bins[-1] = open_tail(bins[-1], above, share, high, most)
+    return (least if len(below) else low), (most if len(above) else high)
+
+
 def split_edges(distinct: np.ndarray, rows: np.ndarray, most: int = 254) -> np.ndarray:
     """Thresholds between values, at most 254: all of them, or at quantiles."""
     if len(distinct) <= most + 1:

@@ -7,7 +7,7 @@ table of as many as both, and a synthetic table of 4 rows a member (8,000 at mos
 `sample`  an independent draw of the population: no generator can leak less,
 `mix`     the same with 5 % of its rows replaced by training rows (members are a fifth of those).
 Printed per size: the share of each verdict; for `sample` the share of one-sided 95 % bounds above the truth: AUC
-0.5 (95 % is promised) and the nominal false-alarm rate (fewer: the bound is for the threshold used, see `audit.policy`).
+0.5 (95 % is promised) and the nominal false-alarm rate (fewer: it is for the threshold used, see `audit.policy`).
 """
 
 from __future__ import annotations

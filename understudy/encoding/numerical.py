@@ -72,12 +72,10 @@ class NumericalCodec:
         """`units` holds each row's weight, 1 / (rows of its unit), so that sums count units."""
         x = to_floats(values, column)
         present = ~np.isnan(x)
-        distinct, inverse = np.unique(x[present], return_inverse=True)
+        # A column without values is learnt as a zero that no row has.
+        distinct, inverse = np.unique(x[present] if present.any() else np.zeros(1), return_inverse=True)
         rows: np.ndarray = np.bincount(inverse)
-        support = np.bincount(inverse, weights=units[present])
-        if not len(distinct):
-            distinct, support = np.zeros(1), np.ones(1)
-            rows = np.ones(1, dtype=np.intp)
+        support = np.bincount(inverse, weights=units[present] if present.any() else None)
         low, high = supported_range(distinct, support, min_units)
         # A spike is a value that would fill a bin by itself.
         need = min_units - 1e-9 if len(distinct) <= _EXACT_BELOW else max(min_units, rows.sum() / 128)

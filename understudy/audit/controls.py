@@ -93,14 +93,19 @@ def negative(tables: AuditTables, vulnerable: np.ndarray, policy: Policy, rng: n
 def positive(tables: AuditTables, vulnerable: np.ndarray, policy: Policy, rng: np.random.Generator) -> Control:
     """Some rows of S become copies of members' rows: something must fire at `control_alpha`.
 
+    Members are copied whole, all rows of one: as a generator that memorises people would, not
+    spread thinly over many.
     As many as `mixed_share` of S or of the members' rows, whichever is fewer: a larger S would
     otherwise hold most members and make the control too easy.
     """
     synthetic = tables.synthetic
-    rows_in = np.flatnonzero(tables.member[tables.pool.units])
+    units = tables.pool.units
+    rows_in = np.flatnonzero(tables.member[units])
     n_mixed = max(1, round(policy.mixed_share * min(len(synthetic), len(rows_in))))
+    turn = rng.permutation(tables.n_units)[units[rows_in]]  # (n_rows_in,), equal within a unit
+    copied = rows_in[np.argsort(turn, kind="stable")[:n_mixed]]
     kept = rng.permutation(len(synthetic))[n_mixed:]
-    mixed = synthetic.take(kept).append(tables.pool.take(rng.choice(rows_in, n_mixed, replace=False)))
+    mixed = synthetic.take(kept).append(tables.pool.take(copied))
     doctored = tables.replace(synthetic=mixed)
     fired = firing(run_attacks(doctored, vulnerable, policy, rng)[0], copies(doctored, rng), policy.control_alpha)
     seen = f"fired: {', '.join(fired)}" if fired else "no attack fired, so the audit is blind to such a leak"

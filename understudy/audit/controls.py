@@ -21,6 +21,7 @@ from understudy.audit.tier0 import CopyTest, copies
 from understudy.audit.trees import logits
 
 FOLDS = 5
+MOST_COPIED = 0.2
 
 
 class Control(BaseModel):
@@ -95,13 +96,13 @@ def positive(tables: AuditTables, vulnerable: np.ndarray, policy: Policy, rng: n
 
     Members are copied whole, all rows of one: as a generator that memorises people would, not
     spread thinly over many.
-    As many as `mixed_share` of S or of the members' rows, whichever is fewer: a larger S would
-    otherwise hold most members and make the control too easy.
+    `mixed_share` of S, but no more than `MOST_COPIED` of the members' rows: in an S much larger than the
+    members almost every member would be a copy, which is no test of power.
     """
     synthetic = tables.synthetic
     units = tables.pool.units
     rows_in = np.flatnonzero(tables.member[units])
-    n_mixed = max(1, round(policy.mixed_share * min(len(synthetic), len(rows_in))))
+    n_mixed = max(1, round(min(policy.mixed_share * len(synthetic), MOST_COPIED * len(rows_in))))
     turn = rng.permutation(tables.n_units)[units[rows_in]]  # (n_rows_in,), equal within a unit
     copied = rows_in[np.argsort(turn, kind="stable")[:n_mixed]]
     kept = rng.permutation(len(synthetic))[n_mixed:]

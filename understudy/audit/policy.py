@@ -55,7 +55,7 @@ class Policy(BaseModel):
             "proven"; what lies between is INCONCLUSIVE, which blocks a release as well.
         alpha_small: the same below `minimum_units`, where thresholds rest on few units.
         control_alpha: chance that a control fails by accident.
-        mixed_share: share of member rows that the positive control mixes in.
+        mixed_share: share of the synthetic rows that the positive control replaces by members' rows.
         vulnerable_share, vulnerable_neighbours: define the vulnerable stratum.
         rare_support: categories, extremes and null patterns held by fewer units are flagged.
         max_units: units a side that are attacked; more are sampled down.

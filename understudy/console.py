@@ -41,16 +41,14 @@ def show(result: Mapping[str, Any], *, as_json: bool, title: str = "") -> None:
     if as_json:
         sys.stdout.write(json.dumps(result, ensure_ascii=False, default=str) + "\n")
         return
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table.grid(padding=(0, 2))
-    for name, value in result.items():
-        table.add_row(str(name), _text(value))
-    console = Console()
+    # Plain text: a table would wrap, and commands and paths are there to be copied.
+    width = max((len(name) for name in result), default=0) + 2
+    bold, plain = ("\033[1m", "\033[0m") if sys.stdout.isatty() else ("", "")
     if title:
-        console.print(title, style="bold", highlight=False)
-    console.print(table, highlight=False)
+        sys.stdout.write(f"{bold}{title}{plain}\n")
+    for name, value in result.items():
+        lines = _text(value).splitlines() or [""]
+        sys.stdout.write(f"{name:<{width}}{lines[0]}\n" + "".join(f"{'':<{width}}{x}\n" for x in lines[1:]))
 
 
 def show_rows(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:

@@ -73,12 +73,7 @@ def audit(
     tell(0.25, f"{len(ATTACKS)} membership attacks")
     risks, scores = run_attacks(tables, vulnerable, policy, rng, adjusted=True)
     white_box = _white_box(tables, frames, log_density, policy, rng)
-    tell(0.45, "control: exchangeability")
-    checks = [controls.exchangeable(tables, policy, rng)]
-    tell(0.60, "control: real rows in place of the synthetic table")
-    checks.append(controls.negative(tables, vulnerable, policy, rng))
-    tell(0.75, "control: member rows mixed in")
-    checks.append(controls.positive(tables, vulnerable, policy, rng))
+    checks = _controls(tables, vulnerable, policy, rng, tell)
     matched = tier0.identifiers(frames, schema)
     n_in = int(tables.member.sum())
     n_out = tables.n_units - n_in
@@ -105,6 +100,18 @@ def audit(
         curves=_curves(scores, tables.member),
         seconds=round(time.perf_counter() - started, 2),
     )
+
+
+def _controls(
+    tables: AuditTables, vulnerable: np.ndarray, policy: Policy, rng: np.random.Generator, tell: Progress
+) -> list[controls.Control]:
+    tell(0.45, "control: exchangeability")
+    found = [controls.exchangeable(tables, policy, rng)]
+    tell(0.60, "control: real rows in place of the synthetic table")
+    found.append(controls.negative(tables, vulnerable, policy, rng))
+    tell(0.75, "control: member rows mixed in")
+    found.append(controls.positive(tables, vulnerable, policy, rng))
+    return found
 
 
 def _check(tables: dict[str, pd.DataFrame], schema: TableSchema) -> None:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from understudy.errors import TableError
-from understudy.tables import atomic
+from understudy.files import atomic
 
 if TYPE_CHECKING:
     import pandas as pd

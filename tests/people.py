@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from understudy.canonical import conform
 from understudy.inference import infer_schema
 from understudy.schema import TableSchema
-from understudy.tables import conform
 
 
 def people(n_rows: int, seed: int = 0) -> pd.DataFrame:

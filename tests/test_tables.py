@@ -6,10 +6,11 @@ import pandas as pd
 import pytest
 
 from tests.people import conformed_people, people
+from understudy.canonical import conform
 from understudy.errors import SchemaError, StorageError, TableError
 from understudy.inference import infer_schema
 from understudy.schema import Column, TableSchema
-from understudy.tables import conform, read_table, write_batches, write_table
+from understudy.tables import read_table, write_batches, write_table
 
 
 @pytest.mark.parametrize(

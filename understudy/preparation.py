@@ -5,11 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from understudy.canonical import conform
 from understudy.errors import ConfigError
 from understudy.inference import infer_schema
 from understudy.quality import check
 from understudy.schema import TableSchema, unknown_column
-from understudy.tables import conform, read_table
+from understudy.tables import read_table
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -262,7 +262,8 @@ def policy(fields: Mapping[str, Any]) -> Policy:
 
 
 def _table(path: str | Path, schema: TableSchema) -> pd.DataFrame:
-    from understudy.tables import conform, read_table
+    from understudy.canonical import conform
+    from understudy.tables import read_table
 
     return conform(read_table(path), schema, require_all=False)
 

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from understudy.canonical import conform as conform
 from understudy.csvfiles import read_csv
 from understudy.errors import TableError
 from understudy.files import atomic

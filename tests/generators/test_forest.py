@@ -6,11 +6,11 @@ import pytest
 from scipy import stats
 
 from tests.people import conformed_people
+from understudy.canonical import conform
 from understudy.generators import create
 from understudy.generators.trees import Tree, draw, grow, leaves
 from understudy.inference import infer_schema
 from understudy.schema import TableSchema
-from understudy.tables import conform
 
 
 def small_table(n_rows: int, seed: int = 0) -> tuple[pd.DataFrame, TableSchema]:

@@ -9,12 +9,12 @@ import pandas as pd
 import pytest
 
 from tests.people import conformed_people
+from understudy.canonical import conform
 from understudy.errors import ArtifactError, ConfigError, SchemaError
 from understudy.generators import REGISTRY, Generator, create, load
 from understudy.generators.output import sample_batches
 from understudy.inference import infer_schema
 from understudy.schema import TableSchema
-from understudy.tables import conform
 
 NAMES = list(REGISTRY)
 GOLDEN = Path(__file__).parent / "golden"

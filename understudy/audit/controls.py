@@ -95,9 +95,11 @@ def positive(tables: AuditTables, vulnerable: np.ndarray, policy: Policy, rng: n
     """Some rows of S become copies of members' rows: something must fire at `control_alpha`.
 
     Members are copied whole, all rows of one: as a generator that memorises people would, not
-    spread thinly over many.
-    `mixed_share` of S, but no more than `MOST_COPIED` of the members' rows: in an S much larger than the
-    members almost every member would be a copy, which is no test of power.
+    spread thinly over many. `mixed_share` of S is replaced, but no more than `MOST_COPIED` of the members'
+    rows are copied: in an S much larger than the members almost every member would be a copy, which is no
+    test of power. A pass shows power for that many copies, which the detail names, and not for
+    fewer: on the RAND table (800 persons a side, rows that half the non-members match by chance) 16 % of the
+    members' rows fired in 10 of 10 splits, 10 % in 8, 5 % in 5.
     """
     synthetic = tables.synthetic
     units = tables.pool.units
@@ -110,5 +112,6 @@ def positive(tables: AuditTables, vulnerable: np.ndarray, policy: Policy, rng: n
     doctored = tables.replace(synthetic=mixed)
     fired = firing(run_attacks(doctored, vulnerable, policy, rng)[0], copies(doctored, rng), policy.control_alpha)
     seen = f"fired: {', '.join(fired)}" if fired else "no attack fired, so the audit is blind to such a leak"
-    detail = f"{n_mixed:,} member rows mixed into the synthetic table: {seen}"
+    share = f"{n_mixed / len(rows_in):.0%} of the members' rows"
+    detail = f"{n_mixed:,} member rows ({share}) mixed into the synthetic table: {seen}"
     return Control(name="positive", passed=bool(fired), detail=detail)

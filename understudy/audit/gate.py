@@ -13,11 +13,11 @@ Calibration by `benchmarks.audit_calibration` (2026-11-22, 2 cores; eight mixed 
 synthetic rows a member, whole audits with controls). Without any leak:
 
     units a side    audits   PASS   FAIL   INCONCLUSIVE   AUC bounds that cover
-             250        60    .00    .00           1.00   .957
+             250        40    .00    .00           1.00   .960
              500        80    .71    .00            .29   .944
              800        80    .91    .00            .09   .943
            1,000       200    .94    .00            .06   .945
-           5,000         6   1.00    .00            .00   .950
+           5,000        10   1.00    .00            .00   .950
 
 With 5 % of the synthetic rows copied from training rows, a fifth of them members: 15 of 15 FAIL at 1,000 a side.
 """

@@ -76,7 +76,7 @@ def measure(name: str, settings: dict, seed: int, tables: Tables) -> dict[str, f
         )  # fmt: skip
         cost = json.loads(done.stdout.splitlines()[-1])
         synthetic = conform(read_table(tmp / "synthetic.parquet"), schema, require_all=False)
-    return cost | {HEADER[k]: v for k, v in asdict(score(train, holdout, synthetic, schema)).items()}
+    return cost | {HEADER[k]: v for k, v in asdict(score(train, holdout, synthetic, schema, seed)).items()}
 
 
 def fit_and_sample(folder: str, generator: str, settings: dict, seed: int) -> None:

@@ -164,7 +164,8 @@ class CategoricalCodec:
             self.emit_other,
         )
 
-    def coarse(self, mass: np.ndarray) -> np.ndarray:
+    def coarse(self, mass: np.ndarray, n_groups: int) -> np.ndarray:
+        """Categories have no neighbours: every token is a group of its own, (n_tokens,) uint8."""
         return np.arange(self.n_tokens, dtype=np.uint8)
 
     def state(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:

@@ -30,7 +30,6 @@ from understudy.schema import Column
 
 MAX_TOKENS = 255
 _EXACT_BELOW = 200  # columns with fewer distinct values keep every supported one exact
-_N_COARSE = 48
 
 
 @dataclass(frozen=True)
@@ -253,8 +252,8 @@ class NumericalCodec:
     def restricted(self, span: np.ndarray) -> NumericalCodec:
         return replace(self, span=span)
 
-    def coarse(self, mass: np.ndarray) -> np.ndarray:
-        """Group neighbouring tokens to about `_N_COARSE` groups of equal mass, (n_tokens,) uint8.
+    def coarse(self, mass: np.ndarray, n_groups: int) -> np.ndarray:
+        """Group neighbouring tokens to about `n_groups` groups of equal mass, (n_tokens,) uint8.
 
         Heavy exact values stay alone. `mass` is the number of rows of each token, (n_tokens,).
         """
@@ -262,8 +261,8 @@ class NumericalCodec:
         groups = np.zeros(self.n_tokens, dtype=np.int64)
         group, filled = 0, 0.0
         for t, s in enumerate(share):
-            alone = self.exact[t] and s >= 0.5 / _N_COARSE
-            if t and (filled + s > 1.25 / _N_COARSE or alone or filled < 0):
+            alone = self.exact[t] and s >= 0.5 / n_groups
+            if t and (filled + s > 1.25 / n_groups or alone or filled < 0):
                 group, filled = group + 1, 0.0
             groups[t] = group
             filled = -1.0 if alone else filled + s

@@ -18,6 +18,11 @@ from understudy.schema import TableSchema
 if TYPE_CHECKING:
     from understudy.generators.forest import ForestConfig
 
+N_COARSE = 48
+"""Groups of a number's tokens over which a leaf has a distribution of its own."""
+N_SPLIT = 12
+"""Groups between which splits tell: a shift of a number shows in a few groups, and pays for few."""
+
 
 @dataclass
 class ColumnForest:
@@ -120,8 +125,8 @@ def fit_column(
     y = tokens[index]
     n, n_tokens = len(y), codec.n_tokens
     mass = np.bincount(y, minlength=n_tokens)
-    coarse = codec.coarse(mass)
-    classes, n_classes = coarse[y], int(coarse.max()) + 1
+    coarse, split = codec.coarse(mass, N_COARSE), codec.coarse(mass, N_SPLIT)
+    classes, n_classes = split[y], int(split.max()) + 1
     emit = codec.emittable()
     floor = (mass + 0.5) * emit
     floor /= floor.sum()
@@ -144,7 +149,7 @@ def fit_column(
         trees.leaves(codes, tree.feature, tree.mask, tree.left, everything, nodes)
         counts = trees.count(nodes, y, len(tree.feature), n_tokens)
         p = emit * trees.shrink(
-            counts, tree.feature, tree.left, coarse, n_classes, config.shrinkage * rows_a_unit,
+            counts, tree.feature, tree.left, coarse, int(coarse.max()) + 1, config.shrinkage * rows_a_unit,
             config.shrinkage_within * rows_a_unit, floor,
         )  # fmt: skip
         leaf = tree.feature < 0

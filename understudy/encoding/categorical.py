@@ -165,8 +165,9 @@ class CategoricalCodec:
         )
 
     def coarse(self, mass: np.ndarray, n_groups: int) -> np.ndarray:
-        """Categories have no neighbours: every token is a group of its own, (n_tokens,) uint8."""
-        return np.arange(self.n_tokens, dtype=np.uint8)
+        """Group the categories of less than half an `n_groups`-th of the rows, (n_tokens,) uint8; others stay alone."""
+        rare = mass < 0.5 / n_groups * mass.sum()
+        return np.where(rare, np.argmax(rare), np.arange(self.n_tokens)).astype(np.uint8)
 
     def state(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         meta = {"labels": list(self.labels), "null": self.null, "other": self.other, "n_tokens": self.n_tokens,

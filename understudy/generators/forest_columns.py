@@ -18,10 +18,10 @@ from understudy.schema import TableSchema
 if TYPE_CHECKING:
     from understudy.generators.forest import ForestConfig
 
-N_COARSE = 48
-"""Groups of a number's tokens over which a leaf has a distribution of its own."""
-N_SPLIT = 12
-"""Groups between which splits tell: a shift of a number shows in a few groups, and pays for few."""
+LEVELS = (12, 48)
+"""About how many groups of tokens each level has. Trees split for the first: a shift of a number shows in a few
+groups, and pays for few. One row more in a group of prior share q multiplies its probability by about 1 + 1 / (w q):
+a few large groups at each level keep that small, where a leaf over 256 tokens would name its rows."""
 
 
 @dataclass
@@ -125,8 +125,9 @@ def fit_column(
     y = tokens[index]
     n, n_tokens = len(y), codec.n_tokens
     mass = np.bincount(y, minlength=n_tokens)
-    coarse, split = codec.coarse(mass, N_COARSE), codec.coarse(mass, N_SPLIT)
-    classes, n_classes = split[y], int(split.max()) + 1
+    levels = token_levels(codec, mass)
+    classes, n_classes = levels[0][y].astype(np.uint8), int(levels[0].max()) + 1
+    weights = np.array([config.shrinkage] + [config.shrinkage_within] * (len(levels) - 1))
     emit = codec.emittable()
     floor = (mass + 0.5) * emit
     floor /= floor.sum()
@@ -148,10 +149,7 @@ def fit_column(
         nodes = np.empty(n, dtype=np.int32)
         trees.leaves(codes, tree.feature, tree.mask, tree.left, everything, nodes)
         counts = trees.count(nodes, y, len(tree.feature), n_tokens)
-        p = emit * trees.shrink(
-            counts, tree.feature, tree.left, coarse, int(coarse.max()) + 1, config.shrinkage * rows_a_unit,
-            config.shrinkage_within * rows_a_unit, floor,
-        )  # fmt: skip
+        p = emit * trees.shrink(counts, tree.feature, tree.left, levels, weights * rows_a_unit, floor)
         leaf = tree.feature < 0
         pmfs.append(p[leaf] / p[leaf].sum(axis=1, keepdims=True))
         row = np.where(leaf, np.cumsum(leaf) - 1 + n_leaves, -1)
@@ -164,6 +162,20 @@ def fit_column(
         index, feature, mask, left.astype(np.int32), np.array(roots, dtype=np.int32), row.astype(np.int32),
         np.concatenate(pmfs).astype(np.float32),
     )  # fmt: skip
+
+
+def token_levels(codec: Codec, mass: np.ndarray) -> np.ndarray:
+    """Nested groups of tokens, (len(LEVELS) + 1, n_tokens) int64, from coarse to the tokens themselves.
+
+    `mass` is the number of rows of each token, (n_tokens,).
+    """
+    levels = [np.arange(codec.n_tokens)]
+    for n_groups in reversed(LEVELS):
+        # A finer group goes where its first token goes, so that groups nest.
+        first = np.unique(levels[-1], return_index=True)[1]
+        coarser = codec.coarse(mass, n_groups)[first]
+        levels.append(np.unique(coarser, return_inverse=True)[1][levels[-1]])
+    return np.stack(levels[::-1])
 
 
 def derived_columns(

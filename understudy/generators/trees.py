@@ -251,40 +251,44 @@ def count(leaf, tokens, n_nodes, n_tokens):
 
 
 @compiled
-def shrink(counts, feature, left, coarse, n_coarse, weight, weight_within, floor):
+def shrink(counts, feature, left, levels, weights, floor):
     """Probabilities of the tokens in every node, shrunk toward the parent's; (n_nodes, n_tokens) float64.
 
-    Two levels: the coarse group by (c + w p_parent) / (n + w), then the token within its group by
-    the same rule with `weight_within`. The root is shrunk toward `floor`, a distribution (n_tokens,).
+    levels (n_levels, n_tokens) int64: nested groups of tokens, from coarse to the tokens themselves. A group's share
+    of the group it lies in is (c + w p_parent) / (n + w), with w of `weights` (n_levels,): the coarse picture
+    follows the node's rows, the fine one needs more of them. The root is shrunk toward `floor` (n_tokens,).
     """
     n_nodes, n_tokens = counts.shape
     for node in range(n_nodes - 1, -1, -1):
         if feature[node] >= 0:
             for t in range(n_tokens):
                 counts[node, t] = counts[left[node], t] + counts[left[node] + 1, t]
-    p = np.zeros((n_nodes, n_tokens))
+    p = np.ones((n_nodes, n_tokens))
     parent = np.full(n_nodes, -1, np.int64)
     for node in range(n_nodes):
         if feature[node] >= 0:
             parent[left[node]] = node
             parent[left[node] + 1] = node
-    own = np.zeros(n_coarse)
-    prior = np.zeros(n_coarse)
+    own, prior = np.zeros(n_tokens), np.zeros(n_tokens)
+    outer_own, outer_prior = np.zeros(n_tokens), np.zeros(n_tokens)
     for node in range(n_nodes):
         q = floor if node == 0 else p[parent[node]]
-        own[:] = 0.0
-        prior[:] = 0.0
-        total = 0.0
-        for t in range(n_tokens):
-            own[coarse[t]] += counts[node, t]
-            prior[coarse[t]] += q[t]
-            total += counts[node, t]
-        for t in range(n_tokens):
-            g = coarse[t]
-            if prior[g] <= 0.0:
-                continue
-            group = (own[g] + weight * prior[g]) / (total + weight)
-            p[node, t] = (
-                group * (counts[node, t] + weight_within * q[t] / prior[g]) / (own[g] + weight_within)
-            )
+        outer_own[:] = counts[node].sum()
+        outer_prior[:] = 1.0
+        for level in range(len(weights)):
+            own[:] = 0.0
+            prior[:] = 0.0
+            for t in range(n_tokens):
+                own[levels[level, t]] += counts[node, t]
+                prior[levels[level, t]] += q[t]
+            w = weights[level]
+            for t in range(n_tokens):
+                g = levels[level, t]
+                if prior[g] <= 0.0:
+                    p[node, t] = 0.0
+                else:
+                    p[node, t] *= (own[g] + w * prior[g] / outer_prior[t]) / (outer_own[t] + w)
+            for t in range(n_tokens):
+                outer_own[t] = own[levels[level, t]]
+                outer_prior[t] = prior[levels[level, t]]
     return p

@@ -1,7 +1,7 @@
 """`forest`: a sequence of regularised forests, one a column, each given the columns before it.
 
 Like synthpop's CART (Nowok et al. 2016) it draws each column from the leaf its row falls in, but
-over tokens instead of donors: a leaf's distribution is shrunk toward its parent's at two levels,
+over tokens instead of donors: a leaf's distribution is shrunk toward its parent's at three levels,
 averaged over bagged trees, and split only where the gain in likelihood pays for itself, so that
 no leaf speaks for fewer than `min_leaf` privacy units. Later trees split on the values drawn for
 earlier columns, not on their bins. Columns that another one determines are looked up.

@@ -1,4 +1,5 @@
 import json
+import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -32,6 +33,7 @@ def server(empty_store: Path, tmp_path: Path) -> Iterator[str]:
     yield tracking.local_uri(tmp_path)
     mlflow.set_tracking_uri(before)
     mlflow.set_registry_uri(before)
+    os.environ.pop("MLFLOW_TRACKING_URI", None)  # which mlflow sets as well
 
 
 @pytest.fixture
@@ -200,6 +202,16 @@ def test_without_a_store_the_remedy_is_named(tmp_path: Path) -> None:
     with pytest.raises(RegistryError, match=r"no registry at .*understudy run"):
         tracking.load_registered("models:/people@champion", tracking.local_uri(tmp_path))
     assert not list(tmp_path.iterdir())
+
+
+def test_the_environment_is_left_as_it_was(server: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for given in (None, "sqlite:///elsewhere.db"):
+        monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+        if given:
+            monkeypatch.setenv("MLFLOW_TRACKING_URI", given)
+        with tracking._connected(server):
+            pass
+        assert os.environ.get("MLFLOW_TRACKING_URI") == given
 
 
 def test_the_server_is_given_or_from_the_environment_or_local(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

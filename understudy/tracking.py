@@ -111,13 +111,20 @@ def _connected(tracking_uri: str, create: bool = True) -> Iterator[MlflowClient]
     from mlflow.exceptions import MlflowException
     from sqlalchemy.exc import SQLAlchemyError
 
-    mlflow.set_tracking_uri(server)
+    given = os.environ.get("MLFLOW_TRACKING_URI")
+    mlflow.set_tracking_uri(server)  # also sets the environment variable, for child processes
     mlflow.set_registry_uri(server)
     try:
         yield mlflow.MlflowClient()
     except (MlflowException, SQLAlchemyError, OSError) as e:
         line = (str(e).splitlines() or [type(e).__name__])[0]
         raise RegistryError(f"registry {_public(server)}: {line[:300]}; check the name and the server") from e
+    finally:
+        # Else the next run in this process would take this server for the one that was asked for.
+        if given is None:
+            os.environ.pop("MLFLOW_TRACKING_URI", None)
+        else:
+            os.environ["MLFLOW_TRACKING_URI"] = given
 
 
 def _run(client: MlflowClient, evidence: Evidence) -> Run:

@@ -3,6 +3,7 @@ import pandas as pd
 import pytest
 
 from tests.people import people
+from understudy.canonical import conform
 from understudy.errors import SchemaError
 from understudy.inference import infer_schema
 from understudy.schema import Column, TableSchema
@@ -57,8 +58,12 @@ def test_free_text_is_not_modelled() -> None:
 @pytest.mark.parametrize("form", ["%Y-%m-%d", "%d.%m.%Y", "%m/%d/%Y", "%Y/%m/%d"])
 def test_dates_in_the_forms_people_write(form: str) -> None:
     days = pd.date_range("2020-01-01", periods=100).strftime(form)
-    column = infer_schema(pd.DataFrame({"day": list(days) * 2, "y": np.arange(200) % 7})).column("day")
-    assert (column.kind, column.step) == ("datetime", 86_400_000_000_000)
+    raw = pd.DataFrame({"day": [*days, *days[:-1], None], "y": np.arange(200) % 7})
+    schema = infer_schema(raw)
+    assert (schema.column("day").kind, schema.column("day").step) == ("datetime", 86_400_000_000_000)
+    for table in (raw, raw.astype({"day": "category"})):
+        read = conform(table, schema)["day"]
+        assert read.iloc[31] == pd.Timestamp("2020-02-01") and read.isna().tolist() == [False] * 199 + [True]
 
 
 def test_nothing_of_the_table_is_in_the_schema() -> None:

@@ -15,6 +15,8 @@ import pandas as pd
 from understudy.errors import SchemaError
 from understudy.schema import Column, TableSchema, unknown_column
 
+DATE_FORMATS = ("%Y/%m/%d", "%d.%m.%Y", "%m/%d/%Y", "%d/%m/%Y", "%d-%m-%Y", "%d-%b-%Y", "%Y%m%d")
+
 
 def conform(table: pd.DataFrame, schema: TableSchema, *, require_all: bool = True) -> pd.DataFrame:
     """`table` with the schema's columns, in its order and canonical dtypes; other columns are left out.
@@ -103,8 +105,25 @@ def _boolean(values: pd.Series) -> pd.Series:
 
 def to_datetime(values: pd.Series) -> pd.Series:
     """Dates and times as datetime64[ns], without time zone (UTC). Raises ValueError."""
-    text = values.astype(object) if isinstance(values.dtype, pd.CategoricalDtype) else values
-    dates = text if text.dtype.kind == "M" else pd.to_datetime(text, format="ISO8601" if text.dtype == object else None)
+    dates = values.astype(object) if isinstance(values.dtype, pd.CategoricalDtype) else values
+    if dates.dtype == object:
+        codes, unique = pd.factorize(dates)
+        text = pd.Series(unique, dtype=object).map(str)
+        parsed = pd.to_datetime(text, format=date_format(text) or "ISO8601")
+        dates = parsed.reindex(np.where(codes < 0, len(parsed), codes)).reset_index(drop=True)
+    elif dates.dtype.kind != "M":
+        dates = pd.to_datetime(dates)
     if isinstance(dates.dtype, pd.DatetimeTZDtype):
         dates = dates.dt.tz_convert("UTC").dt.tz_localize(None)
     return dates.astype("datetime64[ns]")
+
+
+def date_format(text: pd.Series) -> str | None:
+    """The one format of DATE_FORMATS (or ISO 8601) in which every value is a date, else None."""
+    sample = text.iloc[:1000]
+    for fmt in ("ISO8601", *DATE_FORMATS):
+        if pd.to_datetime(sample, format=fmt, errors="coerce").notna().all():
+            parsed = pd.to_datetime(text, format=fmt, errors="coerce")
+            if parsed.notna().all():
+                return fmt
+    return None

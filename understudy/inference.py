@@ -11,13 +11,12 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from understudy.canonical import conform_column, to_datetime
+from understudy.canonical import conform_column, date_format, to_datetime
 from understudy.errors import SchemaError
 from understudy.identifiers import identifier_by_name, identifier_by_value, looks_like_text
 from understudy.schema import Column, TableSchema, unknown_column
 
 MAX_DECIMALS = 6
-DATE_FORMATS = ("%Y/%m/%d", "%d.%m.%Y", "%m/%d/%Y", "%d/%m/%Y", "%d-%m-%Y", "%d-%b-%Y", "%Y%m%d")
 
 
 def infer_schema(
@@ -189,17 +188,6 @@ def _text_column(name: str, present: pd.Series, unique: pd.Series, nullable: boo
         if (found == "key" and distinct > 0.5) or (distinct > 0.95 and len(present) > 50):
             return Column(name=name, kind="id", nullable=nullable, identifier="key", action="replace")
     return Column(name=name, kind="categorical", nullable=nullable)
-
-
-def date_format(text: pd.Series) -> str | None:
-    """The one format of DATE_FORMATS (or ISO 8601) in which every value is a date, else None."""
-    sample = text.iloc[:1000]
-    for fmt in ("ISO8601", *DATE_FORMATS):
-        if pd.to_datetime(sample, format=fmt, errors="coerce").notna().all():
-            parsed = pd.to_datetime(text, format=fmt, errors="coerce")
-            if parsed.notna().all():
-                return fmt
-    return None
 
 
 def _all_dates(text: pd.Series) -> bool:

@@ -3,7 +3,7 @@
 exchangeable  members and non-members can't be told apart by their own values: else every
               attack measures how the tables were split, not what the generator leaked
 negative      real rows that never trained, in the place of S: every attack stays null
-positive      S with 5 % of member rows mixed in: the ensemble must fire
+positive      5 % of S replaced by members' rows: the ensemble must fire
 """
 
 from __future__ import annotations

@@ -1,35 +1,38 @@
-"""Quality, leak and cost of generators on one table: `python -m benchmarks.frontier`.
+"""Quality, leak and cost of generators on one table, or on many: `python -m benchmarks.frontier`.
 
     python -m benchmarks.frontier --generators forest independent bootstrap --seeds 3
     python -m benchmarks.frontier --train TRAIN --holdout HOLDOUT --target COLUMN --set forest.min_leaf=100
+    python -m benchmarks.frontier --table credit            # a table of benchmarks/tables.py; `all` takes the main ones
 
 Without a table it takes Adult (32,561 train rows, 16,281 holdout rows) from ../shared/data, or else
 two thirds of the demo table's persons against the rest. Each fit runs in a process of its own, so that its peak
 memory is its own (the interpreter and the libraries, 'idle', are in it). Prints a Markdown table of means over
-the seeds, and below it standard errors.
+the seeds, one line per table and generator, and below it standard errors.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import resource
-import subprocess
 import sys
 import tempfile
-import time
+from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from benchmarks import tables
+from benchmarks.cost import SYNTHETIC, measure_cost
 from benchmarks.yardstick import score
 from understudy.canonical import conform
 from understudy.conditions import parse_settings
+from understudy.errors import UnderstudyError
 from understudy.inference import infer_schema
 from understudy.schema import TableSchema
-from understudy.tables import read_table, write_table
+from understudy.tables import read_table
 
 ROOT = Path(__file__).parents[1]
 ADULT = ROOT.parent / "shared" / "data"
@@ -42,6 +45,7 @@ FORMATS = {
     "shape %": ".2f", "trend %": ".2f", "fit s": ".1f", "rows/s": ",.0f", "MB": ".0f", "copies": ".2%",
     "copies, fresh rows": ".2%",
 }  # fmt: skip
+COLUMNS = [*COST, *HEADER.values()]
 Tables = tuple[pd.DataFrame, pd.DataFrame, TableSchema]
 
 
@@ -62,84 +66,75 @@ def load(train: Path, holdout: Path, target: str | None) -> Tables:
     return conform(raw, schema), conform(read_table(holdout), schema), schema
 
 
-def measure(name: str, settings: dict, seed: int, tables: Tables) -> dict[str, float]:
+def chosen_tables(options: argparse.Namespace) -> Iterator[tuple[str, Tables]]:
+    """(name, tables) that the command line asks for, one at a time."""
+    if options.train:
+        yield options.train.name.split(".")[0], load(options.train, options.holdout, options.target)
+    elif options.table:
+        names = [n for given in options.table for n in (tables.MAIN if given == "all" else [given])]
+        for name in names:
+            yield name, tables.load(name)
+    else:
+        yield "adult" if (ADULT / "adult_train.csv.gz").exists() else "demo", default_tables()
+
+
+def measure(name: str, settings: dict[str, Any], seed: int, parts: Tables) -> dict[str, float]:
     """Fit and sample in a process of its own, then score here."""
-    train, holdout, schema = tables
+    train, holdout, schema = parts
     with tempfile.TemporaryDirectory() as folder:
-        tmp = Path(folder)
-        write_table(train, tmp / "train.parquet")
-        (tmp / "schema.json").write_text(schema.to_json())
-        job = {"folder": folder, "generator": name, "settings": settings, "seed": seed}
-        done = subprocess.run(
-            [sys.executable, "-m", "benchmarks.frontier", "--job", json.dumps(job)],
-            cwd=ROOT, check=True, capture_output=True, text=True,
-        )  # fmt: skip
-        cost = json.loads(done.stdout.splitlines()[-1])
-        synthetic = conform(read_table(tmp / "synthetic.parquet"), schema, require_all=False)
-    return cost | {HEADER[k]: v for k, v in asdict(score(train, holdout, synthetic, schema, seed)).items()}
-
-
-def fit_and_sample(folder: str, generator: str, settings: dict, seed: int) -> None:
-    """The child: prints its seconds, rows a second and megabytes as JSON."""
-    from understudy.generators import create
-
-    schema = TableSchema.read(Path(folder) / "schema.json")
-    table = conform(read_table(Path(folder) / "train.parquet"), schema)
-    # Compile (or read the cache of) the kernels on another table first: it is paid once per machine, not per fit.
-    few = table.iloc[:200].reset_index(drop=True)
-    warm = create(generator, **settings).fit(few, schema=schema, rng=np.random.default_rng(0))
-    warm.sample(10, rng=np.random.default_rng(0))
-    idle = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    started = time.perf_counter()
-    made = create(generator, **settings).fit(table, schema=schema, rng=np.random.default_rng(seed))
-    fitted = time.perf_counter()
-    synthetic = made.sample(len(table), rng=np.random.default_rng(seed + 1000))
-    n_many = 400_000
-    sampled = time.perf_counter()
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    made.sample(n_many, rng=np.random.default_rng(seed))
-    many = time.perf_counter()
-    write_table(synthetic, Path(folder) / "synthetic.parquet")
-    kb = 1024 if sys.platform != "darwin" else 1024**2
-    cost = {"fit s": fitted - started, "rows/s": n_many / (many - sampled), "MB": peak / kb, "idle": idle / kb}
-    print(json.dumps(cost))
+        cost = measure_cost(Path(folder), train, schema, name, settings, seed)
+        synthetic = conform(read_table(Path(folder) / SYNTHETIC), schema, require_all=False)
+    figures = {"fit s": cost.fit_seconds, "rows/s": cost.rows_per_second, "MB": cost.peak_mb, "idle": cost.idle_mb}
+    return figures | {HEADER[k]: v for k, v in asdict(score(train, holdout, synthetic, schema, seed)).items()}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--generators", nargs="+", default=["forest", "independent", "bootstrap"])
     parser.add_argument("--seeds", type=int, default=1)
+    known = ", ".join([*tables.TABLES, "all"])
+    parser.add_argument("--table", nargs="+", help=f"tables of benchmarks/tables.py: {known}")
     parser.add_argument("--train", type=Path)
     parser.add_argument("--holdout", type=Path)
     parser.add_argument("--target")
     parser.add_argument("--set", action="append", default=[], help="GENERATOR.KEY=VALUE")
     parser.add_argument("--json", type=Path, help="also write every run's figures here")
-    parser.add_argument("--job", help=argparse.SUPPRESS)
     options = parser.parse_args()
-    if options.job:
-        fit_and_sample(**json.loads(options.job))
-        return
-    tables = load(options.train, options.holdout, options.target) if options.train else default_tables()
-    train, holdout, _ = tables
-    size = f"{len(train):,} train rows, {len(holdout):,} holdout rows, {train.shape[1]} columns"
-    print(f"{size}, {options.seeds} seeds\n")
-    columns = [*COST, *HEADER.values()]
-    print("| generator | " + " | ".join(columns) + " |")
-    print("|---" * (len(columns) + 1) + "|")
-    spread, runs = [], []
-    for name in options.generators:
-        prefix = f"{name}."
-        settings = parse_settings([s.removeprefix(prefix) for s in options.set if s.startswith(prefix)])
-        found = pd.DataFrame([measure(name, settings, seed, tables) for seed in range(options.seeds)])
-        runs.append({"generator": name, "settings": settings, "runs": found.to_dict("records")})
-        means = [format(found[c].mean(), FORMATS.get(c, ".4f")) for c in columns]
-        print(f"| {name} | " + " | ".join(means) + " |", flush=True)
-        errors = found[columns].std(ddof=1) / np.sqrt(len(found))
-        spread.append(f"{name}: " + ", ".join(f"{c} {errors[c]:.4f}" for c in HEADER.values()))
+    try:
+        report(options)
+    except UnderstudyError as e:
+        sys.exit(str(e))
+
+
+def report(options: argparse.Namespace) -> None:
+    """Print a line per table and generator as soon as it is measured."""
+    print("| table | generator | " + " | ".join(COLUMNS) + " |")
+    print("|---" * (len(COLUMNS) + 2) + "|")
+    sizes, spread, runs = [], [], []
+    for table, parts in chosen_tables(options):
+        train, holdout, schema = parts
+        sizes.append(f"{table}: {len(train):,} train rows, {len(holdout):,} holdout rows, {train.shape[1]} columns, "
+                     + (f"gap in {metric_of(schema)}" if schema.target else "no target"))  # fmt: skip
+        for name in options.generators:
+            prefix = f"{name}."
+            settings = parse_settings([s.removeprefix(prefix) for s in options.set if s.startswith(prefix)])
+            found = pd.DataFrame([measure(name, settings, seed, parts) for seed in range(options.seeds)])
+            runs.append({"table": table, "generator": name, "settings": settings, "runs": found.to_dict("records")})
+            means = [format(found[c].mean(), FORMATS.get(c, ".4f")) for c in COLUMNS]
+            print(f"| {table} | {name} | " + " | ".join(means) + " |", flush=True)
+            errors = found[COLUMNS].std(ddof=1) / np.sqrt(len(found))
+            spread.append(f"{table}, {name}: " + ", ".join(f"{c} {errors[c]:.4f}" for c in HEADER.values()))
+            if options.json:
+                options.json.write_text(json.dumps(runs, indent=1))
+    print(f"\n{options.seeds} seeds. " + ". ".join(sizes) + ".")
     if options.seeds > 1:
         print("\nStandard errors over the seeds. " + ". ".join(spread) + ".")
-    if options.json:
-        options.json.write_text(json.dumps(runs, indent=1))
+
+
+def metric_of(schema: TableSchema) -> str:
+    """What the target's gap is measured in."""
+    assert schema.target is not None
+    return "R2" if schema.column(schema.target).kind in ("numerical", "datetime") else "AUC"
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """The yardstick of docs/benchmarks.md: quality by LightGBM against a holdout, leak by a distance attack.
 
-C2ST: 5-fold LightGBM AUC of synthetic against holdout (0.5 is ideal). Gap: TRTR - TSTR AUC of LightGBM.
+C2ST: 5-fold LightGBM AUC of synthetic against holdout (0.5 is ideal). Gap: TRTR - TSTR, the AUC of LightGBM for a
+target of classes, the R2 of scikit-learn's boosting (the same method and defaults) for a number.
 DCR share: synthetic rows nearer to train than to an equally large holdout (0.5 is ideal). MIA: AUC of minus
 the distance to the closest synthetic row, train rows against holdout rows; MIA outliers: the same on the
 tenth of the rows that lie farthest from their 5 nearest holdout rows.

@@ -106,7 +106,14 @@ def fit_and_sample(
 
 
 def peak_mb() -> float:
-    """The peak resident memory of this process so far, in MiB."""
+    """The peak resident memory of this process so far, in MiB.
+
+    Linux's ru_maxrss starts at what the parent held when it forked (exec keeps it), so VmHWM is read where there is one.
+    """
+    status = Path("/proc/self/status")
+    if status.exists():
+        line = next(x for x in status.read_text().splitlines() if x.startswith("VmHWM"))
+        return int(line.split()[1]) / 1024
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak / (1024 if sys.platform != "darwin" else 1024**2)
 

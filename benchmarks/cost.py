@@ -108,7 +108,7 @@ def fit_and_sample(
 def peak_mb() -> float:
     """The peak resident memory of this process so far, in MiB.
 
-    Linux's ru_maxrss starts at what the parent held when it forked (exec keeps it), so VmHWM is read where there is one.
+    Linux's ru_maxrss starts at what the parent held when it forked (exec keeps it): VmHWM, where there is one, doesn't.
     """
     status = Path("/proc/self/status")
     if status.exists():

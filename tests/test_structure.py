@@ -17,7 +17,7 @@ SOURCES = sorted(p for d in ("understudy", "components", "pipelines") for p in (
 LAYERS = [
     {"errors", "files", "progress", "compiled", "__init__"},
     {"schema"},
-    {"canonical", "csvfiles", "tables", "identifiers", "config"},
+    {"canonical", "csvfiles", "tables", "big_tables", "identifiers", "config"},
     {"inference", "dependencies", "encoding", "provenance", "splits", "conditions"},
     {"quality"},
     {"preparation"},
@@ -32,6 +32,7 @@ OWNERS = {
     "kfp": {"components", "pipelines"},
     "typer": {"understudy/cli.py", "understudy/stage_commands.py"},
     "numba": {"understudy/compiled.py"},
+    "torch": {"understudy/generators/autoregressive.py", "understudy/generators/neural_"},
 }
 
 

@@ -35,6 +35,8 @@ class Data(Section):
         schema_file: a JSON schema that overrides what is inferred.
         drop: columns to leave out before anything else.
         encoding: the text encoding of a CSV file.
+        max_rows: a larger table is represented by a uniform random sample of this size (of whole privacy
+            units, where `unit` names them), drawn in one pass; None: no bound.
         split_seed: None tosses the members' coin from OS entropy, as a private table needs;
             a number makes the split repeatable, for public tables only.
     """
@@ -45,6 +47,7 @@ class Data(Section):
     schema_file: str | None = None
     drop: tuple[str, ...] = ()
     encoding: str = "utf-8"
+    max_rows: Annotated[int, Field(ge=1_000)] | None = 1_000_000
     split_seed: Seed | None = None
 
     @property

@@ -8,23 +8,42 @@ from __future__ import annotations
 
 import csv
 import re
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
 from understudy.errors import TableError
 
+if TYPE_CHECKING:
+    import pyarrow as pa
+
 MISSING = ("", "?", "NA", "N/A", "n/a", "NaN", "nan", "NULL", "null", "None", "<NA>", "#N/A", "#NA", "-nan")
 MAX_COLUMNS = 4096
+MAX_DICTIONARY = 4096
 _SNIFF_BYTES = 1 << 18
 _BOMS = {b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16", b"\x00\x00\xfe\xff": "utf-32"}
 
 
-def read_csv(path: Path, compression: str | None, encoding: str = "utf-8") -> pd.DataFrame:
-    """The table in a CSV file. Raises TableError naming the line or column, and the remedy."""
-    import pyarrow as pa
-    from pyarrow import csv as pa_csv
+@dataclass(frozen=True)
+class Dialect:
+    """How a CSV file is written, and the names in its header."""
 
+    compression: str | None
+    encoding: str
+    delimiter: str
+    decimal: str
+    names: tuple[str, ...]
+
+
+class MixedTypes(Exception):
+    """A block holds values of another type than the first one: read the whole file again, as text."""
+
+
+def sniff(path: Path, compression: str | None, encoding: str) -> Dialect:
+    """The dialect of a CSV file, from its first lines. Raises TableError naming the line, and the remedy."""
     head = _head(path, compression)
     _check_bytes(head, path, encoding)
     lines = _lines(head, encoding)
@@ -37,30 +56,66 @@ def read_csv(path: Path, compression: str | None, encoding: str = "utf-8") -> pd
             f"{path}: {len(names):,} columns, the most is {MAX_COLUMNS:,}; drop columns or split the table"
         )
     decimal = "," if delimiter in ";\t" and _decimal_comma(lines, delimiter) else "."
+    return Dialect(compression, encoding, delimiter, decimal, tuple(names))
+
+
+def read_csv(path: Path, compression: str | None, encoding: str = "utf-8") -> pd.DataFrame:
+    """The table in a CSV file. Raises TableError naming the line or column, and the remedy."""
+    import pyarrow as pa
+    from pyarrow import csv as pa_csv
+
+    dialect = sniff(path, compression, encoding)
+    for as_text in (False, True):
+        try:
+            with pa.input_stream(str(path), compression=compression) as stream:
+                table = pa_csv.read_csv(stream, **_options(dialect, as_text, dictionaries=True))
+            return frame_of(table, dialect, as_text)
+        except pa.ArrowInvalid as e:
+            if as_text or not _is_mixed(e):
+                raise TableError(_explain(str(e), path, dialect)) from None
+    raise AssertionError("text can hold any value")
+
+
+def csv_batches(path: Path, dialect: Dialect, as_text: bool) -> Iterator[pa.RecordBatch]:
+    """The rows of a CSV file in blocks of some megabytes, in constant memory; the types are those of the first block.
+
+    Raises TableError, and MixedTypes when a later block doesn't fit the types (never with `as_text`).
+    """
+    import pyarrow as pa
+    from pyarrow import csv as pa_csv
+
     try:
-        with pa.input_stream(str(path), compression=compression) as stream:
-            table = _parse(pa_csv, stream, delimiter, decimal, encoding, {})
+        with pa.input_stream(str(path), compression=dialect.compression) as stream:
+            yield from pa_csv.open_csv(stream, **_options(dialect, as_text, dictionaries=False))
     except pa.ArrowInvalid as e:
-        problem = str(e)
-        if "conversion error" not in problem or "UTF8" in problem:
-            raise TableError(_explain(problem, path, compression, encoding, delimiter)) from None
-        # The first block looked like numbers and a later one holds words: read it all as text.
-        with pa.input_stream(str(path), compression=compression) as stream:
-            table = _parse(pa_csv, stream, delimiter, decimal, encoding, dict.fromkeys(names, pa.string()))
-        return _retype(table.to_pandas(), decimal)
-    return _to_pandas(table)
+        if _is_mixed(e) and not as_text:
+            raise MixedTypes from None
+        raise TableError(_explain(str(e), path, dialect)) from None
 
 
-def _parse(pa_csv, stream, delimiter: str, decimal: str, encoding: str, types: dict):  # type: ignore[no-untyped-def]
-    return pa_csv.read_csv(
-        stream,
-        read_options=pa_csv.ReadOptions(encoding=encoding, block_size=1 << 22),
-        parse_options=pa_csv.ParseOptions(delimiter=delimiter, newlines_in_values=True),
-        convert_options=pa_csv.ConvertOptions(
+def frame_of(table: pa.Table, dialect: Dialect, as_text: bool) -> pd.DataFrame:
+    """To pandas: missing values, blanks, and, if it was read as text, the types of its columns."""
+    return _retype(table, dialect.decimal) if as_text else _to_pandas(table)
+
+
+def _is_mixed(e: Exception) -> bool:
+    """Whether the first block looked like numbers and a later one holds words."""
+    return "conversion error" in str(e) and "UTF8" not in str(e)
+
+
+def _options(dialect: Dialect, as_text: bool, *, dictionaries: bool) -> dict[str, Any]:
+    import pyarrow as pa
+    from pyarrow import csv as pa_csv
+
+    return {
+        "read_options": pa_csv.ReadOptions(encoding=dialect.encoding, block_size=1 << 22),
+        "parse_options": pa_csv.ParseOptions(delimiter=dialect.delimiter, newlines_in_values=True),
+        "convert_options": pa_csv.ConvertOptions(
             null_values=list(MISSING), strings_can_be_null=True, quoted_strings_can_be_null=True,
-            decimal_point=decimal, column_types=types, auto_dict_encode=not types, auto_dict_max_cardinality=4096,
+            decimal_point=dialect.decimal, column_types=dict.fromkeys(dialect.names, pa.string()) if as_text else {},
+            auto_dict_encode=dictionaries and not as_text, auto_dict_max_cardinality=MAX_DICTIONARY,
         ),
-    )  # fmt: skip
+    }  # fmt: skip
 
 
 def _to_pandas(table) -> pd.DataFrame:  # type: ignore[no-untyped-def]
@@ -93,12 +148,15 @@ def _strip(values: pd.Series) -> pd.Series:
     return numbers if (numbers.isna() == stripped.isna()).all() else stripped.astype("category")
 
 
-def _retype(frame: pd.DataFrame, decimal: str) -> pd.DataFrame:
-    """Type a table read as text: numbers where every value is one."""
-    for name in frame.columns:
-        text = frame[name].str.strip()
+def _retype(table: pa.Table, decimal: str) -> pd.DataFrame:
+    """Type a table read as text, column by column: numbers where every value is one."""
+    columns: dict[str, pd.Series] = {}
+    for i in range(table.num_columns):
+        text = table.column(i).to_pandas().str.strip()
         numbers = pd.to_numeric(text.str.replace(",", ".") if decimal == "," else text, errors="coerce")
-        frame[name] = numbers if (numbers.isna() == text.isna()).all() else text
+        columns[f"{i}"] = numbers if (numbers.isna() == text.isna()).all() else text
+    frame = pd.DataFrame(columns)
+    frame.columns = pd.Index([name.strip() for name in table.column_names])
     return frame
 
 
@@ -171,7 +229,7 @@ def _delimiter(lines: list[str], path: Path) -> str:
 
 
 def _header(lines: list[str], delimiter: str) -> list[str]:
-    return [name.strip() for name in next(csv.reader([lines[0]], delimiter=delimiter))]
+    return next(csv.reader([lines[0]], delimiter=delimiter))
 
 
 def _decimal_comma(lines: list[str], delimiter: str) -> bool:
@@ -181,24 +239,24 @@ def _decimal_comma(lines: list[str], delimiter: str) -> bool:
     )
 
 
-def _explain(problem: str, path: Path, compression: str | None, encoding: str, delimiter: str) -> str:
+def _explain(problem: str, path: Path, dialect: Dialect) -> str:
     if m := re.search(r"Expected (\d+) columns, got (\d+)", problem):
-        line = _first_ragged_line(path, compression, encoding, delimiter, int(m[1]))
+        line = _first_ragged_line(path, dialect, int(m[1]))
         return f"{path}: {line} has {m[2]} fields where the header has {m[1]}; mend it or quote the delimiter"
     if "UTF8" in problem or "utf-8" in problem.lower():
-        return f"{path}: is not valid {encoding.upper()}; pass --encoding latin-1, or save it as UTF-8"
+        return f"{path}: is not valid {dialect.encoding.upper()}; pass --encoding latin-1, or save it as UTF-8"
     return f"{path}: not a readable CSV file ({problem.splitlines()[0][:160]}); export it again"
 
 
-def _first_ragged_line(path: Path, compression: str | None, encoding: str, delimiter: str, expected: int) -> str:
+def _first_ragged_line(path: Path, dialect: Dialect, expected: int) -> str:
     """"line 82": pyarrow parses in parallel blocks and can't tell, so look again."""
     import io
 
     import pyarrow as pa
 
-    with pa.input_stream(str(path), compression=compression) as stream:
-        text = io.TextIOWrapper(stream, encoding=encoding, errors="replace", newline="")
-        reader = csv.reader(text, delimiter=delimiter)
+    with pa.input_stream(str(path), compression=dialect.compression) as stream:
+        text = io.TextIOWrapper(stream, encoding=dialect.encoding, errors="replace", newline="")
+        reader = csv.reader(text, delimiter=dialect.delimiter)
         for fields in reader:
             if fields and len(fields) != expected:
                 return f"line {reader.line_num}"

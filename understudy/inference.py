@@ -25,6 +25,7 @@ def infer_schema(
     target: str | None = None,
     unit: str | None = None,
     overrides: TableSchema | None = None,
+    n_source: int | None = None,
 ) -> TableSchema:
     """The schema of a raw table, columns in table order.
 
@@ -32,6 +33,8 @@ def infer_schema(
         target: the column that models will predict from the others.
         unit: the column whose equal values belong to one person (the privacy unit).
         overrides: a (possibly partial) schema from a file; its columns replace inference.
+        n_source: how many rows the source has, when `table` is a random sample of them: row numbers then
+            have gaps. None: the table is whole.
 
     Raises:
         SchemaError: unknown column, mixed types, a column without values or with a single one
@@ -57,7 +60,7 @@ def infer_schema(
                 Column(name=name, kind="id", identifier="unit key", nullable=bool(table[name].isna().any()))
             )
         else:
-            columns.append(infer_column(table[name], is_target=name == target))
+            columns.append(infer_column(table[name], is_target=name == target, n_source=n_source))
     try:
         schema = TableSchema(columns=tuple(columns), target=target, unit=unit)
     except ValueError as e:
@@ -73,8 +76,9 @@ def _with_nullability(column: Column, values: pd.Series) -> Column:
     return column.model_copy(update={"nullable": column.nullable or bool(values.isna().any())})
 
 
-def infer_column(values: pd.Series, *, is_target: bool = False) -> Column:
-    """The `Column` of one raw column. Raises SchemaError naming the column."""
+def infer_column(values: pd.Series, *, is_target: bool = False, n_source: int | None = None) -> Column:
+    """The `Column` of one raw column; `n_source` as for `infer_schema`. Raises SchemaError naming the column."""
+    most_numbers = n_source if n_source is not None and n_source > len(values) else 0
     name = str(values.name)
     present = values.dropna()
     nullable = len(present) < len(values)
@@ -91,8 +95,8 @@ def infer_column(values: pd.Series, *, is_target: bool = False) -> Column:
     if values.dtype.kind == "M" or isinstance(values.dtype, pd.DatetimeTZDtype):
         return _datetime_column(name, unique, nullable)
     if pd.api.types.is_numeric_dtype(values.dtype):
-        return _numeric_column(name, present, unique, nullable, is_target)
-    return _text_column(name, present, unique.astype(object), nullable, is_target)
+        return _numeric_column(name, present, unique, nullable, is_target, most_numbers)
+    return _text_column(name, present, unique.astype(object), nullable, is_target, most_numbers)
 
 
 def _datetime_column(name: str, unique: pd.Series, nullable: bool) -> Column:
@@ -111,7 +115,7 @@ def _datetime_column(name: str, unique: pd.Series, nullable: bool) -> Column:
 
 
 def _numeric_column(
-    name: str, present: pd.Series, unique: pd.Series, nullable: bool, is_target: bool
+    name: str, present: pd.Series, unique: pd.Series, nullable: bool, is_target: bool, most_numbers: int
 ) -> Column:
     floats = unique.to_numpy(dtype=float)
     if np.isinf(floats).any():
@@ -119,7 +123,10 @@ def _numeric_column(
     decimals = decimals_of(floats)
     key = len(unique) == len(present) > 50 and decimals == 0
     span = floats.max() - floats.min()
-    if key and not is_target and (span == len(unique) - 1 or identifier_by_name(name) is not None):
+    # Row numbers: all of them, or, in a sample of a longer table, no two equal within its length, where numbers that
+    # aren't row numbers would meet often (about n^2 / 2 span pairs).
+    counted = span == len(unique) - 1 or (span < most_numbers and len(unique) ** 2 > 40 * span)
+    if key and not is_target and (counted or identifier_by_name(name) is not None):
         return Column(name=name, kind="id", nullable=nullable, identifier="key", action="replace")
     if (
         identifier_by_name(name) not in (None, "key")
@@ -162,20 +169,16 @@ def step_of(floats: np.ndarray, decimals: int | None) -> int:
     return max(int(np.gcd.reduce(units.astype("int64"))), 1)
 
 
-def _text_column(name: str, present: pd.Series, unique: pd.Series, nullable: bool, is_target: bool) -> Column:
+def _text_column(
+    name: str, present: pd.Series, unique: pd.Series, nullable: bool, is_target: bool, most_numbers: int
+) -> Column:
     text = unique.map(str)
     numbers = pd.to_numeric(text, errors="coerce")
     if numbers.notna().all():
         floats = numbers.to_numpy(dtype=float)
-        return _numeric_column(name, present, pd.Series(floats), nullable, is_target)
-    as_strings = present.astype(str)
-    numeric = as_strings.isin(set(text[numbers.notna()])).to_numpy()
-    if numeric.mean() >= 0.8:
-        odd = as_strings[~numeric].iloc[0]
-        raise SchemaError(
-            f"column {name!r} mixes numbers with other values such as {odd[:40]!r}"
-            f" ({int((~numeric).sum()):,} of {len(present):,}); mend them, or declare its kind in a schema file"
-        )
+        return _numeric_column(name, present, pd.Series(floats), nullable, is_target, most_numbers)
+    if numbers.notna().any():
+        _refuse_mixed(name, present.astype(str), text[numbers.notna()])
     if _all_dates(text):
         return _datetime_column(name, pd.to_datetime(text, format=date_format(text)), nullable)
     found = identifier_by_value(text) or identifier_by_name(name)
@@ -188,6 +191,17 @@ def _text_column(name: str, present: pd.Series, unique: pd.Series, nullable: boo
         if (found == "key" and distinct > 0.5) or (distinct > 0.95 and len(present) > 50):
             return Column(name=name, kind="id", nullable=nullable, identifier="key", action="replace")
     return Column(name=name, kind="categorical", nullable=nullable)
+
+
+def _refuse_mixed(name: str, texts: pd.Series, numbers: pd.Series) -> None:
+    """Raises SchemaError when at least 80 % of `texts` are among the `numbers`."""
+    numeric = texts.isin(set(numbers)).to_numpy()
+    if numeric.mean() >= 0.8:
+        odd = texts[~numeric].iloc[0]
+        raise SchemaError(
+            f"column {name!r} mixes numbers with other values such as {odd[:40]!r}"
+            f" ({int((~numeric).sum()):,} of {len(texts):,}); mend them, or declare its kind in a schema file"
+        )
 
 
 def _all_dates(text: pd.Series) -> bool:

@@ -5,6 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
+from understudy.big_tables import read_sample
 from understudy.canonical import conform
 from understudy.errors import ConfigError
 from understudy.inference import infer_schema
@@ -20,22 +23,40 @@ if TYPE_CHECKING:
 
 
 def prepare(
-    source: str | Path, data: Data, progress: Progress
+    source: str | Path, data: Data, progress: Progress, *, seed: int | None = None
 ) -> tuple[pd.DataFrame, TableSchema, dict[str, Any]]:
     """The conformed table at `source`, its schema, and its profile; `data` says what is known about it.
+
+    Of a table of more than `data.max_rows` rows it is a random sample, drawn with `seed` (None: from OS entropy);
+    the profile's `rows_source` says how many rows there were.
 
     Raises:
         TableError, SchemaError: the table can't be read or worked with.
         ConfigError: `data` drops a column that isn't there.
     """
     progress(0.0, "reading the table")
-    raw = _without(read_table(source, encoding=data.encoding), data.drop)
     overrides = TableSchema.read(data.schema_file) if data.schema_file else None
-    inferred = infer_schema(raw, target=data.target, unit=data.unit, overrides=overrides)
+    drawn = read_sample(
+        source,
+        max_rows=data.max_rows,
+        unit=data.unit or (overrides.unit if overrides else None),
+        encoding=data.encoding,
+        rng=np.random.default_rng(seed),
+        tell=lambda n: progress(0.0, f"reading the table: {n:,} rows"),
+    )
+    if drawn.is_sample:
+        progress(0.3, f"it has {drawn.n_source:,} rows: {len(drawn.table):,} were drawn at random (data.max_rows)")
+    raw = _without(drawn.table, data.drop)
+    inferred = infer_schema(
+        raw, target=data.target, unit=data.unit, overrides=overrides, n_source=drawn.n_source
+    )
     schema, dropped = _without_identifiers(inferred)
     progress(0.4, "checking its quality")
     table = conform(raw, schema)
-    return table, schema, check(table, schema) | {"dropped": dropped}
+    profile = check(table, schema) | {"rows_source": drawn.n_source, "dropped": dropped}
+    if drawn.is_sample:
+        profile["warnings"].append(f"{drawn.n_source:,} rows were read, {len(table):,} drawn at random and used")
+    return table, schema, profile
 
 
 def describe(

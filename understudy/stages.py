@@ -63,7 +63,7 @@ def preprocess(
     if data_md5 and file_md5(data) != data_md5:
         raise TableError(f"{data}: the table changed since the run was planned (MD5 {data_md5}); run again")
     tell = progress or _silent
-    table, schema, profile = prepare(data, params.data, tell)
+    table, schema, profile = prepare(data, params.data, tell, seed=params.data.split_seed)
     tell(0.7, "splitting it")
     parts = split(table, schema.unit, params.preprocess, np.random.default_rng(params.data.split_seed))
     holdout = pd.concat([parts.test, parts.nonmembers], ignore_index=True)
@@ -78,7 +78,8 @@ def preprocess(
     out = Path(out_dir)
     paths = {name: out / f"{name}.parquet" for name in TABLES}
     paths |= {"schema": out / "schema.json", "profile": out / "profile.json"}
-    return StageResult(paths, {"rows": float(len(table)), "rows_train": float(len(parts.train))})
+    counts = {"rows_source": profile["rows_source"], "rows": len(table), "rows_train": len(parts.train)}
+    return StageResult(paths, {name: float(n) for name, n in counts.items()})
 
 
 def train(
@@ -106,7 +107,8 @@ def fit(
 ) -> StageResult:  # fmt: skip
     """`preprocess` and `train` in one, without a split: fit on every row of a raw table.
 
-    For a table whose generator will not be audited here; writes the artifact to `model_dir`.
+    For a table whose generator will not be audited here; writes the artifact to `model_dir`. Of a table of more than
+    `data.max_rows` rows, a random sample of that size is learnt.
     """
     import numpy as np
 
@@ -114,12 +116,13 @@ def fit(
     from understudy.preparation import prepare
 
     made = base.create(generator, **(config or {}))
-    table, schema, _ = prepare(data.path or "", data, progress or _silent)
+    table, schema, profile = prepare(data.path or "", data, progress or _silent, seed=seed)
     started = time.perf_counter()
     made.fit(table, schema=schema, rng=np.random.default_rng(seed), progress=progress)
     seconds = time.perf_counter() - started
     made.save(Path(model_dir))
-    return StageResult({"model": Path(model_dir)}, {"rows_train": float(len(table)), "fit_seconds": seconds})
+    counts = {"rows_source": float(profile["rows_source"]), "rows_train": float(len(table))}
+    return StageResult({"model": Path(model_dir)}, counts | {"fit_seconds": seconds})
 
 
 def sample(
@@ -134,12 +137,12 @@ def sample(
 
     from understudy.generators import base
     from understudy.generators.output import sample_batches
-    from understudy.tables import format_of, read_table, write_batches
+    from understudy.tables import count_rows, format_of, write_batches
 
     if n_rows is None and like is None:
         raise ConfigError("n_rows is not set; say how many rows to sample")
     format_of(out)
-    total = len(read_table(like)) if n_rows is None and like is not None else base.check_n_rows(n_rows or 0)
+    total = count_rows(like) if n_rows is None and like is not None else base.check_n_rows(n_rows or 0)
     generator = base.load(model_dir)
     tell = progress or _silent
 

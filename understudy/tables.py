@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import stat
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -46,37 +47,55 @@ def read_table(source: str | Path, *, encoding: str = "utf-8") -> pd.DataFrame:
 
     Raises TableError, in one line, for a file that is missing, empty, malformed or without rows.
     """
-    if re.match(r"^[a-z][a-z0-9+]*://", str(source)):
-        table = _read_sql(str(source))
+    if is_url(source):
+        table = pd.concat(sql_chunks(str(source), None))
     else:
         table = _read_file(Path(source), encoding)
-    _check_header(table.columns, source)
+    return checked(table, source)
+
+
+def checked(table: pd.DataFrame, source: str | Path) -> pd.DataFrame:
+    """`table`, if it has named columns and rows. Raises TableError."""
+    check_header(table.columns, source)
     if not len(table):
         raise TableError(f"{source}: has a header but no rows; give a table with data")
     return table
 
 
+def is_url(source: str | Path) -> bool:
+    return re.match(r"^[a-z][a-z0-9+]*://", str(source)) is not None
+
+
 def _read_file(path: Path, encoding: str) -> pd.DataFrame:
     import pyarrow as pa
 
-    fmt, compression = _format_of_file(path)
-    try:
-        if path.stat().st_size == 0:
-            raise TableError(f"{path}: the file is empty; give a table with a header and rows")
+    fmt, compression = format_of_file(path)
+    with readable(path, fmt):
         if fmt == "csv":
             return read_csv(path, compression, encoding)
         if fmt == "jsonl":
             from pyarrow import json as pa_json
 
             with pa.input_stream(str(path), compression=compression) as stream:
-                return _flat(pa_json.read_json(stream), path)
+                return flat(pa_json.read_json(stream), path)
         if fmt == "parquet":
             from pyarrow import parquet
 
-            return _flat(parquet.read_table(path), path)
+            return flat(parquet.read_table(path), path)
         from pyarrow import feather
 
-        return _flat(feather.read_table(path), path)
+        return flat(feather.read_table(path), path)
+
+
+@contextmanager
+def readable(path: Path, fmt: str) -> Iterator[None]:
+    """What goes wrong in reading the file at `path` becomes a TableError of one line."""
+    import pyarrow as pa
+
+    try:
+        if path.stat().st_size == 0:
+            raise TableError(f"{path}: the file is empty; give a table with a header and rows")
+        yield
     except pa.ArrowException as e:
         problem = str(e).splitlines()[0][:200]
         raise TableError(f"{path}: not a readable {fmt} file ({problem}); write it again or convert it") from None
@@ -86,7 +105,19 @@ def _read_file(path: Path, encoding: str) -> pd.DataFrame:
         ) from None
 
 
-def _format_of_file(path: Path) -> tuple[str, str | None]:
+def count_rows(path: str | Path) -> int:
+    """How many rows the file at `path` has, without reading them where the format says. Raises TableError."""
+    fmt, _ = format_of_file(Path(path))
+    if fmt != "parquet":
+        return len(read_table(path))
+    from pyarrow import parquet
+
+    with readable(Path(path), fmt):
+        return int(parquet.read_metadata(path).num_rows)
+
+
+def format_of_file(path: Path) -> tuple[str, str | None]:
+    """`format_of` a file that must be there. Raises TableError."""
     try:
         mode = path.stat().st_mode
     except FileNotFoundError:
@@ -98,11 +129,11 @@ def _format_of_file(path: Path) -> tuple[str, str | None]:
     return format_of(path)
 
 
-def _flat(table: pa.Table, path: Path) -> pd.DataFrame:
+def flat(table: pa.Table, path: Path) -> pd.DataFrame:
     """To pandas, refusing nested columns and duplicate names."""
     import pyarrow as pa
 
-    _check_header(table.column_names, path)
+    check_header(table.column_names, path)
     for field in table.schema:
         if pa.types.is_nested(field.type):
             raise TableError(f"{path}: column {field.name!r} is nested ({field.type}); flatten it into plain columns")
@@ -116,7 +147,8 @@ def _flat(table: pa.Table, path: Path) -> pd.DataFrame:
     return frame.reset_index(drop=True)
 
 
-def _read_sql(url: str) -> pd.DataFrame:
+def sql_chunks(url: str, chunk_rows: int | None) -> Iterator[pd.DataFrame]:
+    """The rows of `SQL-URL#table` in order, `chunk_rows` at a time (None: all at once). Raises TableError."""
     import sqlalchemy as sa
 
     address, _, name = url.partition("#")
@@ -126,9 +158,12 @@ def _read_sql(url: str) -> pd.DataFrame:
     try:
         engine = sa.create_engine(address)
         with engine.connect() as connection:
+            if chunk_rows is not None:
+                connection = connection.execution_options(stream_results=True, yield_per=chunk_rows)
             schema, _, short = name.rpartition(".")
             query = sa.select(sa.text("*")).select_from(sa.table(short, schema=schema or None))
-            return pd.read_sql_query(query, connection)
+            found = pd.read_sql_query(query, connection, chunksize=chunk_rows)
+            yield from [found] if isinstance(found, pd.DataFrame) else found
     except (sa.exc.SQLAlchemyError, ImportError) as e:
         problem = str(getattr(e, "orig", None) or e).splitlines()[0][:200]
         raise TableError(
@@ -136,7 +171,7 @@ def _read_sql(url: str) -> pd.DataFrame:
         ) from None
 
 
-def _check_header(names: Any, source: str | Path) -> None:
+def check_header(names: Any, source: str | Path) -> None:
     seen: set[str] = set()
     for i, raw in enumerate(names):
         name = str(raw)

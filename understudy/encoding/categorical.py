@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -73,10 +73,14 @@ class CategoricalCodec:
     def encode(self, values: pd.Series) -> np.ndarray:
         """Tokens, (n,) uint8; an unknown category is OTHER, or the last label where there is none."""
         codes, levels = _codes(values)
-        index = {name: i for i, name in enumerate(self.labels)}
+        at = self._places(levels)
         fallback = self.other if self.other >= 0 else int(self.token_of[-1])
-        table = np.array([self.token_of[index[x]] if x in index else fallback for x in levels] + [max(self.null, 0)])
-        return table[codes].astype(np.uint8)
+        table = np.append(np.where(at >= 0, self.token_of[at], fallback), max(self.null, 0)).astype(np.uint8)
+        return table[codes]
+
+    def _places(self, levels: Sequence[str]) -> np.ndarray:
+        """Where each level is among the labels, (n_levels,) int64, -1 for none."""
+        return pd.Index(self.labels, dtype=object).get_indexer(pd.Index(levels, dtype=object))
 
     def decode(self, tokens: np.ndarray, u: np.ndarray) -> np.ndarray:
         """Label indices, (n,) int64; -1 is missing, len(labels) is OTHER. `u` is uniform on [0, 1)."""
@@ -110,8 +114,8 @@ class CategoricalCodec:
         A category that is never emitted has mass 0.
         """
         codes, levels = _codes(values)
-        index = {name: i for i, name in enumerate(self.labels)}
-        table = np.array([self.share[index[x]] if x in index else float(self.emit_other) for x in levels] + [1.0])
+        at = self._places(levels)
+        table = np.append(np.where(at >= 0, self.share[at], float(self.emit_other)), 1.0)
         return [(self.encode(values), table[codes])]
 
     def emittable(self) -> np.ndarray:
@@ -129,6 +133,7 @@ class CategoricalCodec:
         if isinstance(condition, Mapping):
             raise ConfigError(f"where: column {self.column.name!r} is {self.column.kind}, it takes values, not a range")
         wanted = condition if isinstance(condition, list | tuple | set) else [condition]
+        index = {text: i for i, text in enumerate(self.labels)}
         allowed = np.zeros(len(self.labels), dtype=bool)
         share = np.zeros(self.n_tokens)
         for value in wanted:
@@ -139,12 +144,12 @@ class CategoricalCodec:
                 continue
             text = label(value)
             text = text.capitalize() if self.column.kind == "boolean" else text
-            if text not in self.labels:
+            if text not in index:
                 near = ", ".join(self.labels[:8]) + (", ..." if len(self.labels) > 8 else "")
                 raise ConfigError(
                     f"where: {self.column.name}={text!r} is not a value the generator knows; it knows: {near}"
                 )
-            allowed[self.labels.index(text)] = True
+            allowed[index[text]] = True
         share[: int(self.token_of.max()) + 1] = np.bincount(self.token_of, weights=self.share * allowed)
         return share, allowed
 

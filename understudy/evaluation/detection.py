@@ -104,7 +104,7 @@ def measure_detection(
 def _score(
     model: Classifier, x: np.ndarray, made: np.ndarray, shuffled: list[int], rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
-    """(n,) scores of unseen rows, and the AUC that is lost when each of the columns is shuffled (in some of the rows)."""
+    """(n,) scores of unseen rows, and the AUC that is lost when each of the columns is shuffled, in some rows."""
     score = model.predict_proba(x)[:, 1]
     losses = np.zeros(len(shuffled))
     some = slice(None)

@@ -107,11 +107,12 @@ def _score(
     """(n,) scores of unseen rows, and the AUC that is lost when each of the columns is shuffled, in some rows."""
     score = model.predict_proba(x)[:, 1]
     losses = np.zeros(len(shuffled))
-    some = slice(None)
     if x.size > _IMPORTANCE_CELLS:
         some = rng.permutation(len(x))[: max(_IMPORTANCE_CELLS // x.shape[1], 500)]
-    x, made = x[some], made[some]
-    area, _ = stats.auc(made, score[some])
+        x, made, known = x[some], made[some], score[some]
+    else:
+        known = score
+    area, _ = stats.auc(made, known)
     for i, j in enumerate(shuffled):
         mixed = x.copy()
         mixed[:, j] = rng.permutation(mixed[:, j])

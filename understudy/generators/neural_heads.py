@@ -50,7 +50,7 @@ class Heads(nn.Module):
         places[at.expand_as(group)[real], group[real], fine[real]] = log_base[real]
         groups = torch.logsumexp(places, 2)
         within = places - groups[:, :, None]
-        self.sizes = [int(torch.isfinite(g).nonzero().max()) + 1 for g in groups]
+        self.sizes = (group.amax(1) + 1).tolist()
         factored = (torch.isfinite(places).sum(2) > 1).any(1)
         slot = torch.where(factored, torch.cumsum(factored, 0) - 1, -1)
         self.slots = slot.tolist()

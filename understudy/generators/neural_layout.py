@@ -73,6 +73,13 @@ class Layout:
     def n_fine(self) -> int:
         return self.token.shape[2]
 
+    def frequencies(self, rows: np.ndarray) -> np.ndarray:
+        """The share of each token among rows (n_rows, n_columns): (n_columns, most_tokens), 0 where never emitted."""
+        mass = np.isfinite(self.log_base) * np.stack(
+            [np.bincount(column, minlength=self.group.shape[1]) + 0.5 for column in rows.T]
+        )
+        return mass / mass.sum(axis=1, keepdims=True)
+
     def arrays(self) -> dict[str, np.ndarray]:
         return {k: getattr(self, k) for k in ("columns", "group", "fine", "log_base", "rank")}
 

@@ -60,6 +60,7 @@ class NarrowMlp(Network):
 
     MOST_COLUMNS: ClassVar[int] = 48
     VECTOR: ClassVar[int] = 16
+    one_thread = True
     at: Tensor
     before: Tensor
     others: Tensor
@@ -89,6 +90,9 @@ class NarrowMlp(Network):
     def ordered_nll(self, tokens: Tensor) -> Tensor:
         x = self.vectors[self.at, tokens].flatten(1)
         return self.heads.nll(self.columns(x, self.before), tokens)
+
+    def row_bytes(self) -> int:
+        return 4 * (self.n_columns * self.VECTOR + 8 * self.columns.width)
 
     def session(self, n_rows: int) -> NarrowSession:
         return NarrowSession(self, n_rows)
@@ -163,6 +167,9 @@ class WideMlp(Network):
             found.append(-log_pmf.gather(1, wanted)[:, 0] * self.heads.emitted[j][wanted[:, 0]])
             session.put(j, tokens[:, j])
         return torch.stack(found)
+
+    def row_bytes(self) -> int:
+        return 4 * (3 * self.SHARED + 8 * self.columns.width)
 
     def session(self, n_rows: int) -> WideSession:
         return WideSession(self, n_rows)

@@ -8,6 +8,8 @@ the layout's own order will meet (Shih et al. 2022 train for the conditionals th
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Protocol
 
 import numpy as np
@@ -35,6 +37,8 @@ class Network(nn.Module):
 
     heads: Heads
     n_columns: int
+    one_thread = False
+    """Products so small that more threads than one only get in each other's way."""
 
     def loss(self, tokens: Tensor, generator: torch.Generator, share_ordered: float) -> Tensor:
         """Mean nats a row, over random sets of seen columns; tokens (batch, n_columns) int64."""
@@ -46,6 +50,15 @@ class Network(nn.Module):
 
     def session(self, n_rows: int) -> Session:
         raise NotImplementedError
+
+    def row_bytes(self) -> int:
+        """Memory that a session takes for a row, about."""
+        raise NotImplementedError
+
+    def most_rows(self) -> int:
+        """How many rows a session should have: a few hundred MB on a CPU, a few GB on a GPU."""
+        budget, most = (1 << 32, 1 << 17) if self.device.type == "cuda" else (1 << 28, 1 << 13)
+        return max(min(budget // self.row_bytes(), most), 64)
 
     @property
     def device(self) -> torch.device:
@@ -65,6 +78,17 @@ def token_vectors(layout: Layout, width: int, generator: torch.Generator) -> nn.
     waves = torch.cat([angle.cos(), angle.sin()], 1)[:, :width]
     vectors[ordered] = 0.2 * vectors[ordered] + 0.7 * waves
     return nn.Parameter(vectors)
+
+
+@contextmanager
+def threads(n: int) -> Iterator[None]:
+    """Have torch compute on `n` CPU threads while the block runs."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(n)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def build(layout: Layout, architecture: str, width: int, depth: int, seed: int) -> Network:

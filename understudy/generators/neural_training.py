@@ -18,7 +18,7 @@ from torch import Tensor
 
 from understudy.generators import neural_checkpoint
 from understudy.generators.neural_checkpoint import Progressed
-from understudy.generators.neural_network import Network
+from understudy.generators.neural_network import Network, threads
 from understudy.generators.neural_transformer import Transformer
 from understudy.progress import Progress
 
@@ -84,17 +84,25 @@ class Training:
         self.parameters: dict[str, Tensor] = dict(network.named_parameters())
         self.average = {k: v.detach().clone() for k, v in self.parameters.items()}
         self.best = {k: v.clone() for k, v in self.average.items()}
-        self.optimiser = torch.optim.AdamW(
-            self.parameters.values(), lr=schedule.learning_rate, betas=_BETAS, weight_decay=schedule.weight_decay,
-            fused=True,
-        )  # fmt: skip
+        # Biases hold the columns' frequencies: decay would pull them toward uniform ones.
+        decayed = [v for k, v in self.parameters.items() if "bias" not in k]
+        free = [v for k, v in self.parameters.items() if "bias" in k]
+        groups = [{"params": decayed, "weight_decay": schedule.weight_decay}, {"params": free, "weight_decay": 0.0}]
+        self.optimiser = torch.optim.AdamW(groups, lr=schedule.learning_rate, betas=_BETAS, fused=True)
         self.generator = torch.Generator(device)
         self.now = Progressed()
         if device.type == "cuda" and schedule.steps >= WORTH_COMPILING:
             compile_states(network, self.rows, min(schedule.batch_size, len(self.rows)))
 
     def run(self) -> float:
-        """Train to the end; the held-out nats a row of what was kept, NaN without held-out rows."""
+        """Train to the end; the held-out nats a row of what was kept, NaN without held-out rows.
+
+        On one CPU thread where the network is small: the result is then the same on any number of cores.
+        """
+        with threads(1 if self.network.one_thread else torch.get_num_threads()):
+            return self._run()
+
+    def _run(self) -> float:
         self._resume()
         written = time.monotonic()
         every = max(self.schedule.steps // N_CHECKS, 1)

@@ -87,6 +87,10 @@ class Transformer(Network):
     def ordered_nll(self, tokens: Tensor) -> Tensor:
         return self.heads.nll(self.states(tokens, self.at.expand(len(tokens), -1)).float(), tokens)
 
+    def row_bytes(self) -> int:
+        # Keys and values of every block, and the copy that each new one makes.
+        return 4 * 2 * (len(self.blocks) + 1) * self.n_columns * self.norm.normalized_shape[0]
+
     def session(self, n_rows: int) -> TransformerSession:
         return TransformerSession(self, n_rows)
 

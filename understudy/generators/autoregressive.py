@@ -17,7 +17,7 @@ import pandas as pd
 
 from understudy.canonical import conform, conform_column
 from understudy.encoding import TableCodec, fit_codec
-from understudy.errors import ArtifactError, ConfigError, TableError
+from understudy.errors import ArtifactError, ConfigError, SchemaError, TableError
 from understudy.generators.base import (
     Progress,
     check_n_rows,
@@ -30,7 +30,7 @@ from understudy.generators.forest_columns import derived_columns
 from understudy.generators.neural_layout import Layout
 from understudy.generators.neural_settings import AutoregressiveConfig, choose_device, held_out_rows
 from understudy.generators.output import assemble
-from understudy.schema import TableSchema
+from understudy.schema import TableSchema, unknown_column
 
 if TYPE_CHECKING:
     import torch
@@ -165,7 +165,7 @@ class Autoregressive:
         Columns that aren't modelled stay too. A gap that a determining column explains (`region` has no `code`)
         stays a gap. Raises SchemaError for a table that lacks a column of the schema.
         """
-        known = conform(table, _nullable(self.schema))
+        known = self._conformed(table)
         missing = np.stack([known[c.column.name].isna().to_numpy() for c in self.codec.codecs])
         values = self.sampler().fill(self.codec.encode(known), missing, rng)
         filled = table.reset_index(drop=True)
@@ -175,6 +175,15 @@ class Autoregressive:
             column[missing[j]] = codec.to_series(found[missing[j]]).astype(object).to_numpy()
             filled[codec.column.name] = conform_column(column, codec.column)
         return filled.set_axis(table.index)
+
+    def _conformed(self, table: pd.DataFrame) -> pd.DataFrame:
+        """The columns of the schema that `table` has, of which any may have gaps. Raises SchemaError for a lack of
+        one that was learnt."""
+        for column in self.schema.modelled:
+            if column.name not in table.columns:
+                raise SchemaError(unknown_column(column.name, map(str, table.columns), "the generator's column"))
+        nullable = tuple(c.model_copy(update={"nullable": True}) for c in self.schema.columns)
+        return conform(table, self.schema.model_copy(update={"columns": nullable}), require_all=False)
 
     def log_density(self, table: pd.DataFrame) -> np.ndarray:
         """log P(row) in the sampling order, (n_rows,) nats: probabilities on the columns' grids, densities for
@@ -201,7 +210,13 @@ class Autoregressive:
             raise ConfigError(f"replay is {replay}; give the number of own rows per new row, 0 to 100")
         if not len(table):
             raise TableError("the table has no rows; an update needs some")
-        table = conform(table, self.schema, require_all=False)
+        table = self._conformed(table)
+        for c in self.codec.codecs:
+            if c.null < 0 and table[c.column.name].isna().any():
+                raise TableError(
+                    f"column {c.column.name!r} has missing values, which the generator has never seen; fill them"
+                    " (`understudy impute`) or leave those rows out"
+                )
         held_out = held_out_rows(table, self.schema, rng)
         tokens = self.codec.encode(table)
         if replay:
@@ -257,13 +272,6 @@ class Autoregressive:
             ) from None
         generator.network = network.to(where).eval().requires_grad_(False)
         return generator
-
-
-def _nullable(schema: TableSchema) -> TableSchema:
-    """The same columns, all of which may be missing."""
-    return schema.model_copy(
-        update={"columns": tuple(c.model_copy(update={"nullable": True}) for c in schema.columns)}
-    )
 
 
 def _under(prefix: str, arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:

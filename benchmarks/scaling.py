@@ -6,7 +6,8 @@
 Fits simulated tables of mixed kinds: over `--rows` with `--at-columns` columns, and over `--columns` with `--at-rows`
 rows, each fit in a process of its own (benchmarks/cost.py). Prints a Markdown table, and the exponent b of
 time ~ rows^b (slope of log seconds on log rows, least squares; and between the two longest tables alone, where
-fixed costs matter least). 1 is linear.
+fixed costs matter least). 1 is linear. `--quality` adds what more rows are good for: C2ST and the TSTR gap of samples
+against 20,000 fresh rows, always the same ones and as many of each, so that figures of different lengths compare.
 """
 
 from __future__ import annotations
@@ -23,36 +24,46 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from benchmarks.cost import Cost, measure_cost
+from benchmarks.cost import SYNTHETIC, Cost, measure_cost
+from benchmarks.yardstick import lightgbm
 from understudy.canonical import conform
 from understudy.conditions import parse_settings
+from understudy.evaluation.aligned import align
+from understudy.evaluation.detection import measure_detection
+from understudy.evaluation.utility import measure_utility
 from understudy.inference import infer_schema
 from understudy.schema import TableSchema
+from understudy.tables import read_table
 
 N_FACTORS = 6
+FRESH_ROWS = 20_000
 
 
 @dataclass(frozen=True)
 class Point:
-    """One fit: which generator, on a table of what size, at what cost."""
+    """One fit: which generator, on a table of what size, at what cost; C2ST and gap are NaN if not measured."""
 
     generator: str
     rows: int
     columns: int
     cost: Cost
+    c2st: float = float("nan")
+    gap: float = float("nan")
 
 
 def mixed(n_rows: int, n_columns: int, seed: int = 0) -> tuple[pd.DataFrame, TableSchema]:
     """A conformed table of `n_columns` columns that share six latent factors, the first a binary target.
 
+    Which factors a column follows depends on the number of columns only, so that `seed` draws rows of one population.
     In turn: normal with three decimals, whole numbers, eight categories, zero-inflated amounts, booleans, dates, 1,000
     categories of Zipf's frequencies.
     """
     rng = np.random.default_rng(seed)
     factors = rng.normal(size=(n_rows, N_FACTORS)).astype(np.float32)
     columns: dict[str, Any] = {"target": np.where(factors[:, 0] + rng.normal(size=n_rows) > 0.5, "yes", "no")}
+    design = np.random.default_rng(n_columns)
     for j in range(1, n_columns):
-        x = factors @ (rng.normal(size=N_FACTORS) * (rng.random(N_FACTORS) < 0.4)).astype(np.float32)
+        x = factors @ (design.normal(size=N_FACTORS) * (design.random(N_FACTORS) < 0.4)).astype(np.float32)
         columns[f"c{j}"] = _column(j % 7, x + rng.normal(0, 0.7, n_rows).astype(np.float32), rng)
     table = pd.DataFrame(columns)
     schema = infer_schema(table, target="target")
@@ -87,21 +98,46 @@ def exponent(sizes: Sequence[float], seconds: Sequence[float]) -> float:
     return float(np.polyfit(np.log(sizes), np.log(seconds), 1)[0])
 
 
-def measure(generator: str, settings: dict[str, Any], rows: int, columns: int, n_sample: int) -> Point:
+def measure(generator: str, settings: dict[str, Any], rows: int, columns: int, n_sample: int, quality: bool) -> Point:
     """One fit of a fresh table; the sampled rows stream to a Parquet file."""
     table, schema = mixed(rows, columns)
     with tempfile.TemporaryDirectory() as folder:
         cost = measure_cost(Path(folder), table, schema, generator, settings, 0, n_rows=n_sample, timed_rows=n_sample)
-    return Point(generator, rows, columns, cost)
+        if not quality:
+            return Point(generator, rows, columns, cost)
+        synthetic = conform(read_table(Path(folder) / SYNTHETIC).head(FRESH_ROWS), schema, require_all=False)
+    fresh = conform(mixed(FRESH_ROWS, columns, seed=1)[0], schema)
+    c2st, gap = compare(table.head(FRESH_ROWS), fresh, synthetic, schema)
+    return Point(generator, rows, columns, cost, c2st, gap)
+
+
+def compare(
+    train: pd.DataFrame, fresh: pd.DataFrame, synthetic: pd.DataFrame, schema: TableSchema
+) -> tuple[float, float]:
+    """C2ST and TSTR gap, by LightGBM."""
+    data = align({"train": train, "holdout": fresh, "synthetic": synthetic}, schema)
+    told = measure_detection(data, np.random.default_rng(0), lightgbm)
+    useful = measure_utility(data, str(schema.target), np.random.default_rng(1), lightgbm)
+    return told.auc if told else float("nan"), useful.gap if useful else float("nan")
+
+
+def line(p: Point) -> str:
+    """The point as a line of the Markdown table."""
+    c = p.cost
+    cells = [p.generator, f"{p.rows:,}", p.columns, f"{c.fit_seconds:.2f}", f"{c.fit_mb:.0f}",
+             f"{c.rows_per_second:,.0f}", f"{c.peak_mb:.0f}"]  # fmt: skip
+    if not np.isnan(p.c2st):
+        cells += [f"{p.c2st:.4f}", f"{p.gap:.4f}"]
+    return "| " + " | ".join(map(str, cells)) + " |"
 
 
 def growth(points: Sequence[Point], of: str) -> str:
     """One line: the exponents of the fit's time over `of`, which is rows or columns."""
     sizes, seconds = [getattr(p, of) for p in points], [p.cost.fit_seconds for p in points]
-    line = f"{points[0].generator}: fit time grows as {of}^{exponent(sizes, seconds):.2f}"
+    text = f"{points[0].generator}: fit time grows as {of}^{exponent(sizes, seconds):.2f}"
     if len(points) > 2:
-        line += f", between the two largest as {of}^{exponent(sizes[-2:], seconds[-2:]):.2f}"
-    return line
+        text += f", between the two largest as {of}^{exponent(sizes[-2:], seconds[-2:]):.2f}"
+    return text
 
 
 def plot(series: dict[str, list[list[Point]]], path: Path) -> None:
@@ -141,11 +177,14 @@ def main() -> None:
     parser.add_argument("--columns", type=int, nargs="+", default=[10, 30, 100, 300])
     parser.add_argument("--at-rows", type=int, default=10_000)
     parser.add_argument("--sample", type=int, default=300_000, help="rows to sample of each")
+    parser.add_argument("--quality", action="store_true", help="also measure C2ST and the TSTR gap")
     parser.add_argument("--set", action="append", default=[], help="GENERATOR.KEY=VALUE")
     parser.add_argument("--json", type=Path, help="also write every figure here")
     parser.add_argument("--plot", type=Path, help="write a picture here (.png or .svg)")
     options = parser.parse_args()
-    print("| generator | rows | columns | fit s | fit MB | sampled rows/s | peak MB |\n" + "|---" * 7 + "|")
+    more = " C2ST | gap |" if options.quality else ""
+    print(f"| generator | rows | columns | fit s | fit MB | sampled rows/s | peak MB |{more}")
+    print("|---" * (9 if options.quality else 7) + "|")
     series: dict[str, list[list[Point]]] = {}
     for name in options.generators:
         prefix = f"{name}."
@@ -154,11 +193,9 @@ def main() -> None:
         for sizes in ([(r, options.at_columns) for r in options.rows], [(options.at_rows, c) for c in options.columns]):
             points = []
             for rows, columns in sizes:
-                p = measure(name, settings, rows, columns, options.sample)
+                p = measure(name, settings, rows, columns, options.sample, options.quality)
                 points.append(p)
-                c = p.cost
-                print(f"| {name} | {rows:,} | {columns} | {c.fit_seconds:.2f} | {c.fit_mb:.0f} |"
-                      f" {c.rows_per_second:,.0f} | {c.peak_mb:.0f} |", flush=True)  # fmt: skip
+                print(line(p), flush=True)
             series[name].append(points)
     print()
     for by_rows, by_columns in series.values():

@@ -158,7 +158,8 @@ def plot(series: dict[str, list[list[Point]]], path: Path) -> None:
         at = f", {fixed[0].columns} columns" if column == 0 else f", {fixed[0].rows:,} rows"
         axes[1, column].set_xlabel(of + at if fixed else of)
         axes[0, column].set(xscale="log", yscale="log")
-        axes[1, column].set(xscale="log", ylim=(0, None))
+        axes[1, column].set(xscale="log")
+        axes[1, column].set_ylim(0, 1.05 * axes[1, column].get_ylim()[1])
     axes[0, 0].set_ylabel("seconds to fit")
     axes[1, 0].set_ylabel("peak memory, MiB")
     axes[0, 0].legend(frameon=False)

@@ -36,6 +36,20 @@ def test_exchangeability_rarely_fails_by_chance():
     assert failed <= 3
 
 
+def test_rare_categories_do_not_tell_the_coin():
+    # 20 fair coins at 99 %, a column whose categories mostly occur once: more than 3 failures have p < 1e-3
+    schema = TableSchema(columns=(Column(name="a", kind="categorical"), Column(name="b", kind="numerical")))
+    rng = np.random.default_rng(3)
+    failed = 0
+    for _ in range(20):
+        tables = {
+            name: pd.DataFrame({"a": np.char.add("a", rng.integers(0, 900, 300).astype(str)), "b": rng.normal(size=300)})
+            for name in ("members", "nonmembers", "reference", "synthetic")
+        }
+        failed += not controls.exchangeable(build(tables, schema), POLICY, rng).passed
+    assert failed <= 3
+
+
 def test_too_few_units_for_folds_fail_the_control():
     schema = TableSchema(columns=(Column(name="a", kind="numerical"),))
     few = pd.DataFrame({"a": [1.0, 2, 3]})

@@ -195,13 +195,20 @@ def _numbers(table: pd.DataFrame, columns: tuple[Column, ...]) -> np.ndarray:
 def _codes(
     tables: Mapping[str, pd.DataFrame], columns: tuple[Column, ...]
 ) -> tuple[dict[str, np.ndarray], tuple[int, ...]]:
-    """Each table's codes over the values that all tables have between them."""
+    """Each table's codes over the values that all tables have between them, in the order of their names.
+
+    In the order in which they first occur the codes of a column of many categories would tell the coin: the last ones
+    would be those that no member has.
+    """
     codes = {n: np.empty((len(t), len(columns)), dtype=np.int32) for n, t in tables.items()}
     levels = []
     for j, column in enumerate(columns):
         series = [t[column.name].astype(object) for t in tables.values()]
         joined, values = pd.factorize(pd.concat(series, ignore_index=True), sort=False)
-        parts = np.split(joined, np.cumsum([len(s) for s in series])[:-1])
+        place = np.empty(len(values) + 1, dtype=np.int32)
+        place[np.argsort([str(v) for v in values], kind="stable")] = np.arange(len(values))
+        place[-1] = -1
+        parts = np.split(place[joined], np.cumsum([len(s) for s in series])[:-1])
         for name, part in zip(tables, parts, strict=True):
             codes[name][:, j] = part
         levels.append(len(values))

@@ -41,7 +41,8 @@ def prepare(
         max_rows=data.max_rows,
         unit=data.unit or (overrides.unit if overrides else None),
         encoding=data.encoding,
-        rng=np.random.default_rng(seed),
+        # A stream of its own: the same seed tosses the split's coins.
+        rng=np.random.default_rng(None if seed is None else [seed, 1]),
         tell=lambda n: progress(0.0, f"reading the table: {n:,} rows"),
     )
     if drawn.is_sample:

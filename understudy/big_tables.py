@@ -23,6 +23,7 @@ from understudy.tables import checked, flat, format_of_file, is_url, read_table,
 
 MEGABYTE = 1 << 20
 CHUNK_ROWS = 1 << 16
+TELL_ROWS = 1_000_000
 _SMALL_BYTES = {False: 64 * MEGABYTE, True: 4 * MEGABYTE}  # a file (compressed or not) that fits in memory for certain
 _JSON_BLOCK = 16 * MEGABYTE
 _MAX_CHUNKS = 256
@@ -55,7 +56,7 @@ def read_sample(
         max_rows: the bound; None: read everything.
         unit: the column that names the privacy unit.
         rng: draws the keys; the same state gives the same sample.
-        tell: called now and then with the number of rows seen.
+        tell: called with the number of rows seen, every million.
 
     Raises:
         TableError: the source can't be read, or a single unit has more than `max_rows` rows.
@@ -108,10 +109,12 @@ def _from_file(
 
 
 def _fill(chunks: Iterator[Any], max_rows: int, unit: str | None, rng: np.random.Generator, tell: Tell) -> _Sample:
-    sample = _Sample(max_rows, unit, rng)
+    sample, told = _Sample(max_rows, unit, rng), 0
     for chunk in chunks:
         sample.add(chunk)
-        tell(sample.n_seen)
+        if sample.n_seen - told >= TELL_ROWS:
+            told = sample.n_seen
+            tell(told)
     return sample
 
 

@@ -109,11 +109,12 @@ class Autoregressive:
         mlp, c = self.architecture == "mlp", self.config
         # Measured on 3,000 to 32,000 rows: small tables want small batches and much decay.
         batch = c.batch_size or int(np.clip(2 ** round(np.log2(2 * n_rows) / 2), 16, 1024))
+        decay = float(np.clip(6000 / n_rows, 0.2, 3)) if mlp else 0.1
         return Schedule(
             steps=c.steps or int(np.clip(6 * n_rows / batch, 300, 3000)),
             batch_size=batch,
-            learning_rate=c.learning_rate or (0.016 if mlp else 0.002),
-            weight_decay=float(np.clip(6000 / n_rows, 0.2, 3)) if c.weight_decay is None else c.weight_decay,
+            learning_rate=c.learning_rate or (0.016 if mlp else 0.003),
+            weight_decay=decay if c.weight_decay is None else c.weight_decay,
             ordered_share=c.ordered_share,
             patience=c.patience,
             checkpoint_seconds=5.0,

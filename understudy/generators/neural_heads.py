@@ -6,6 +6,7 @@ tensors padded to the widest column, so that one batched product serves them all
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -14,6 +15,7 @@ from understudy.generators.neural_layout import Layout
 NEVER = -1e4
 """The logit of what is never emitted: its probability is 0 in single precision."""
 _INNER = 32
+_WAVES = 6
 
 
 def normal(*shape: int, scale: float, generator: torch.Generator) -> nn.Parameter:
@@ -24,14 +26,17 @@ def normal(*shape: int, scale: float, generator: torch.Generator) -> nn.Paramete
 class Heads(nn.Module):
     """P(group | state) and P(place | state, group) of every column.
 
-    Biases begin at the log frequencies, so that training begins at independent columns. What may not be emitted
-    (`Layout.log_base` of -inf) has probability 0; such a token adds nothing to the loss.
+    The weights of an ordered column's groups are free ones plus a few waves over their ranks, so that a shift of the
+    whole distribution is learnt from few rows. Biases begin at the log frequencies, so that training begins at
+    independent columns. What may not be emitted (`Layout.log_base` of -inf) has probability 0; such a token adds
+    nothing to the loss.
     """
 
     group: Tensor
     fine: Tensor
     emitted: Tensor
     token: Tensor
+    waves: Tensor
     closed: Tensor
     closed_fine: Tensor
     factored: Tensor
@@ -58,12 +63,13 @@ class Heads(nn.Module):
             "group": group, "fine": fine, "emitted": real, "token": torch.from_numpy(layout.token),
             "closed": torch.where(torch.isfinite(groups), 0.0, NEVER), "slot": slot,
             "closed_fine": torch.where(torch.isfinite(within), 0.0, NEVER)[factored],
-            "factored": factored.nonzero()[:, 0],
+            "factored": factored.nonzero()[:, 0], "waves": _waves(layout, n_groups),
         }  # fmt: skip
         for name, value in buffers.items():
             self.register_buffer(name, value, persistent=False)
         m = len(self.factored)
         self.weight = normal(n, width, n_groups, scale=0.1 * width**-0.5, generator=generator)
+        self.smooth = normal(n, width, _WAVES, scale=0.1 * width**-0.5, generator=generator)
         self.bias = nn.Parameter(torch.where(torch.isfinite(groups), groups, 0.0))
         self.inner = normal(m, width, _INNER, scale=width**-0.5, generator=generator)
         self.inner_group = normal(m, n_groups, _INNER, scale=0.5, generator=generator)
@@ -77,7 +83,8 @@ class Heads(nn.Module):
         """
         wanted = tokens.T
         group, fine = self.group.gather(1, wanted), self.fine.gather(1, wanted)
-        logits = torch.baddbmm((self.bias + self.closed)[:, None], states, self.weight)
+        weight = torch.baddbmm(self.weight, self.smooth, self.waves)
+        logits = torch.baddbmm((self.bias + self.closed)[:, None], states, weight)
         loss = -_log_prob(logits, group)
         if len(self.factored):
             which, at = group[self.factored], torch.arange(len(self.factored), device=group.device)[:, None]
@@ -90,7 +97,8 @@ class Heads(nn.Module):
     def group_logits(self, state: Tensor, column: int) -> Tensor:
         """Logits of one column's groups, (batch, groups of this column), from its state (batch, width)."""
         n = self.sizes[column]
-        return torch.addmm(self.bias[column, :n] + self.closed[column, :n], state, self.weight[column, :, :n])
+        weight = torch.addmm(self.weight[column, :, :n], self.smooth[column], self.waves[column, :, :n])
+        return torch.addmm(self.bias[column, :n] + self.closed[column, :n], state, weight)
 
     def fine_logits(self, state: Tensor, column: int, group: Tensor) -> Tensor:
         """Logits of the places within `group` (batch,) of a factored column, (batch, n_fine)."""
@@ -118,6 +126,17 @@ class Heads(nn.Module):
             logits = inner @ self.weight_fine[k] + self.bias_fine[k, :n] + self.closed_fine[k, :n]
             found = found + torch.log_softmax(logits, 2)[:, group, fine]
         return torch.where(emitted, found, NEVER)
+
+
+def _waves(layout: Layout, n_groups: int) -> Tensor:
+    """cos(k pi rank) of every group of an ordered column, (n_columns, _WAVES, n_groups); 0 for categories."""
+    rank, own = np.nan_to_num(layout.rank), np.isfinite(layout.rank)
+    at = np.arange(len(rank))[:, None]
+    total, count = np.zeros((2, len(rank), n_groups))
+    np.add.at(total, (at, layout.group), rank * own)
+    np.add.at(count, (at, layout.group), own)
+    angle = np.pi * np.arange(1, _WAVES + 1)[:, None] * (total / np.maximum(count, 1))[:, None]
+    return torch.from_numpy((np.cos(angle) * (count > 0)[:, None]).astype(np.float32))
 
 
 def _log_prob(logits: Tensor, index: Tensor) -> Tensor:

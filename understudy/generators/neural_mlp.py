@@ -60,7 +60,6 @@ class NarrowMlp(Network):
 
     MOST_COLUMNS: ClassVar[int] = 48
     VECTOR: ClassVar[int] = 16
-    one_thread = True
     at: Tensor
     before: Tensor
     others: Tensor

@@ -37,8 +37,6 @@ class Network(nn.Module):
 
     heads: Heads
     n_columns: int
-    one_thread = False
-    """Products so small that more threads than one only get in each other's way."""
 
     def loss(self, tokens: Tensor, generator: torch.Generator, share_ordered: float) -> Tensor:
         """Mean nats a row, over random sets of seen columns; tokens (batch, n_columns) int64."""

@@ -115,9 +115,9 @@ class Rows:
         return total
 
     def decoded(
-        self, keep: np.ndarray | None = None, codecs: Mapping[int, Codec] | None = None
+        self, keep: np.ndarray | None = None, codecs: Mapping[int, Codec] | None = None, only: np.ndarray | None = None
     ) -> dict[int, np.ndarray]:
-        """Values of all columns by their place in the codec: of all rows, or of those in `keep` (indices).
+        """Values of all columns, or of `only` those, by their place in the codec: of all rows, or of those in `keep`.
 
         `codecs` are those to decode looked-up columns with, by place in the codec.
         """
@@ -126,7 +126,8 @@ class Rows:
         seen = {i: t.to(torch.uint8).cpu().numpy()[every] for i, t in self.seen.items()}
         place = {int(j): i for i, j in enumerate(self.model.layout.columns)}
         found: dict[int, np.ndarray] = {}
-        for j, codec in enumerate(self.model.codec.codecs):
+        for j in range(len(self.model.codec.codecs)) if only is None else only.tolist():
+            codec = self.model.codec.codecs[j]
             determinant, table = self.model.lookups.get(j, (j, None))
             i = place[determinant]
             u = self.rng.random(len(tokens[i]))

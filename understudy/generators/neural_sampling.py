@@ -129,6 +129,7 @@ class Sampler:
         pick = np.arange(n_rows) if n_kept >= n_rows else rng.integers(0, n_kept, n_rows)
         return {j: np.concatenate([k[j] for k in kept])[pick] for j in kept[0]}
 
+    @threads(1)
     @torch.inference_mode()
     def fill(self, tokens: np.ndarray, missing: np.ndarray, rng: np.random.Generator) -> Part:
         """Values for cells that are missing, given the others: {column of the codec: (n_rows,) values}.
@@ -167,7 +168,7 @@ class Sampler:
                         fits = share * self.model.padded(table == tokens[d][:, None])
                         share = torch.where(fits.any(1, keepdim=True), fits, share)
                 rows.draw(i, share)
-        return rows.decoded()
+        return rows.decoded(only=np.flatnonzero(pattern))
 
     def _not_missing(self, j: int) -> Tensor:
         codec = self.model.codec.codecs[j]
@@ -176,6 +177,7 @@ class Sampler:
             share[codec.null] = 0.0
         return self.model.padded(share)
 
+    @threads(1)
     @torch.inference_mode()
     def log_density(self, tokens: np.ndarray, parts: list[list[tuple[np.ndarray, np.ndarray]]]) -> np.ndarray:
         """log P(row) in the layout's order, (n_rows,) nats; tokens (n codec columns, n_rows) uint8, parts as from

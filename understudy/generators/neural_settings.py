@@ -29,11 +29,11 @@ class AutoregressiveConfig(BaseModel):
         width, layers: of a column's perceptron (64, 1), or of the transformer (128, 4).
         steps: the most training steps (six passes over the rows, but 300 to 3,000 steps).
         batch_size: rows a step (about the root of twice the rows, 16 to 1,024).
-        learning_rate: its peak (.016; transformer .002).
-        weight_decay: of AdamW; biases have none (6,000 / rows, .2 to 3).
+        learning_rate: its peak (.016; transformer .003).
+        weight_decay: of AdamW; biases have none (6,000 / rows, .2 to 3; transformer .1).
         target: whether samples draw the target column first or last.
         ordered_share: the share of rows that train the order in which samples are drawn; the others train any order.
-        patience: checks (16 in a fit) without a better held-out likelihood after which to stop.
+        patience: sixteenths of `steps` without a better held-out likelihood after which to stop.
         temperature: below 1 draws more from what is frequent.
         top_p: below 1 leaves out the least probable tokens, which together hold 1 - top_p.
         min_units: privacy units that a category, exact value or extreme needs to be emitted.

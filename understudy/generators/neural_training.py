@@ -41,7 +41,7 @@ class Schedule:
         learning_rate: its peak; it falls to zero over `steps` as a cosine.
         weight_decay: of AdamW, times the learning rate.
         ordered_share: the share of rows whose seen columns are those of the sampling order.
-        patience: checks (16 in a fit) without a better held-out likelihood after which to stop.
+        patience: sixteenths of `steps` without a better held-out likelihood after which to stop.
         checkpoint_seconds: the least time between checkpoints.
     """
 
@@ -85,8 +85,8 @@ class Training:
         self.average = {k: v.detach().clone() for k, v in self.parameters.items()}
         self.best = {k: v.clone() for k, v in self.average.items()}
         # Biases hold the columns' frequencies: decay would pull them toward uniform ones.
-        decayed = [v for k, v in self.parameters.items() if "bias" not in k]
-        free = [v for k, v in self.parameters.items() if "bias" in k]
+        free = [v for k, v in self.parameters.items() if _undecayed(k, v)]
+        decayed = [v for k, v in self.parameters.items() if not _undecayed(k, v)]
         groups = [{"params": decayed, "weight_decay": schedule.weight_decay}, {"params": free, "weight_decay": 0.0}]
         self.optimiser = torch.optim.AdamW(groups, lr=schedule.learning_rate, betas=_BETAS, fused=True)
         self.generator = torch.Generator(device)
@@ -97,20 +97,23 @@ class Training:
     def run(self) -> float:
         """Train to the end; the held-out nats a row of what was kept, NaN without held-out rows.
 
-        On one CPU thread where the network is small: the result is then the same on any number of cores.
+        On one CPU thread: the products are small, threads that wait for each other cost more on a busy machine than
+        they gain on an idle one, and the result is the same on any number of cores.
         """
-        with threads(1 if self.network.one_thread else torch.get_num_threads()):
+        with threads(1):
             return self._run()
 
     def _run(self) -> float:
         self._resume()
         written = time.monotonic()
-        every = max(self.schedule.steps // N_CHECKS, 1)
+        # A sixteenth of the fit, or one pass over the rows if that is less: a small table is learnt by heart quickly.
+        passes = len(self.rows) // min(self.schedule.batch_size, len(self.rows))
+        every = max(min(self.schedule.steps // N_CHECKS, passes), 1)
         self.network.train()
         while self.now.step < self.schedule.steps and not self.now.done:
             self._step()
             if self.now.step % every == 0 or self.now.step == self.schedule.steps:
-                self._check(every)
+                self._check()
             if self.checkpoint and time.monotonic() - written >= self.schedule.checkpoint_seconds:
                 self._write(self.checkpoint)
                 written = time.monotonic()
@@ -143,7 +146,7 @@ class Training:
             self.order = torch.randperm(n, generator=generator).to(self.rows.device)
         return self.rows[self.order[at * size : (at + 1) * size]].long()
 
-    def _check(self, every: int) -> None:
+    def _check(self) -> None:
         """Measure the averaged weights on held-out rows; keep the best, stop when they get no better."""
         now = self.now
         said = f"step {now.step} of {self.schedule.steps}"
@@ -153,7 +156,7 @@ class Training:
                 now.best, now.best_step = loss, now.step
                 for k, v in self.average.items():
                     self.best[k].copy_(v)
-            now.done = now.step - now.best_step >= self.schedule.patience * every
+            now.done = (now.step - now.best_step) * N_CHECKS >= self.schedule.patience * self.schedule.steps
             said += f", held-out {loss:.3f} nats a row"
         if self.progress:
             self.progress(1.0 if now.done else now.step / self.schedule.steps, said)
@@ -221,6 +224,11 @@ def compile_states(network: Network, rows: Tensor, batch_size: int) -> None:
     finally:
         network.zero_grad(set_to_none=True)
     network.trained = compiled
+
+
+def _undecayed(name: str, weights: Tensor) -> bool:
+    """Biases, gains, and the few weights that move a whole distribution."""
+    return "bias" in name or "smooth" in name or weights.ndim < 2
 
 
 def _mix(*numbers: int) -> int:

@@ -72,11 +72,18 @@ class CategoricalCodec:
 
     def encode(self, values: pd.Series) -> np.ndarray:
         """Tokens, (n,) uint8; an unknown category is OTHER, or the last label where there is none."""
+        return self.tokens_of(self.indices_of(values))
+
+    def indices_of(self, values: pd.Series) -> np.ndarray:
+        """Label indices, (n,) int64, as `decode` gives them; an unknown category is len(labels), as OTHER is."""
         codes, levels = _codes(values)
         index = {name: i for i, name in enumerate(self.labels)}
+        return np.array([index.get(x, len(self.labels)) for x in levels] + [-1])[codes]
+
+    def tokens_of(self, indices: np.ndarray) -> np.ndarray:
+        """The tokens of label indices, (n,) uint8."""
         fallback = self.other if self.other >= 0 else int(self.token_of[-1])
-        table = np.array([self.token_of[index[x]] if x in index else fallback for x in levels] + [max(self.null, 0)])
-        return table[codes].astype(np.uint8)
+        return np.concatenate([self.token_of, [fallback, max(self.null, 0)]]).astype(np.uint8)[indices]
 
     def decode(self, tokens: np.ndarray, u: np.ndarray) -> np.ndarray:
         """Label indices, (n,) int64; -1 is missing, len(labels) is OTHER. `u` is uniform on [0, 1)."""
@@ -109,10 +116,12 @@ class CategoricalCodec:
 
         A category that is never emitted has mass 0.
         """
-        codes, levels = _codes(values)
-        index = {name: i for i, name in enumerate(self.labels)}
-        table = np.array([self.share[index[x]] if x in index else float(self.emit_other) for x in levels] + [1.0])
-        return [(self.encode(values), table[codes])]
+        return self.parts_of(self.indices_of(values))
+
+    def parts_of(self, indices: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
+        """`parts` of label indices, (n,) int64."""
+        mass = np.concatenate([self.share, [float(self.emit_other), 1.0]])
+        return [(self.tokens_of(indices), mass[indices])]
 
     def emittable(self) -> np.ndarray:
         """Which tokens a sample may hold, (n_tokens,) bool."""

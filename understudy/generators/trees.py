@@ -134,8 +134,9 @@ def _partition(x, mask, rows):
 def grow(codes, ordered, features, classes, weight, rows, n_classes, min_leaf, penalty, max_depth):
     """Grow a tree: split while the gain in log-likelihood (nats) exceeds `penalty` per class present.
 
+    A node is split for the first level of classes; where that gains too little, for the next one.
     codes (n_columns, n) uint8; ordered (n_columns,) bool; features (p,) int64, the columns to split on;
-    classes (n,) uint8; weight (n,) float64, summed for `min_leaf`; rows (m,) int64, reordered in place.
+    classes (n_levels, n) uint8, from coarse to fine; n_classes (n_levels,) int64; weight (n,) float64, summed for `min_leaf`; rows (m,) int64, reordered in place.
     Returns the fields of `Tree`.
     """
     n = len(rows)
@@ -159,20 +160,26 @@ def grow(codes, ordered, features, classes, weight, rows, n_classes, min_leaf, p
         a, b = begin[node], end[node]
         here = rows[a:b]
         m = b - a
-        counts = np.zeros(n_classes, np.int64)
-        total = _tally(here, classes, weight, counts)
-        present = np.sum(counts > 0)
-        if present > 1 and total >= 2 * min_leaf and depth[node] < max_depth and n_nodes + 2 <= most:
+        for level in range(len(n_classes)):
+            if feature[node] >= 0 or depth[node] >= max_depth or n_nodes + 2 > most:
+                break
+            counts = np.zeros(n_classes[level], np.int64)
+            total = _tally(here, classes[level], weight, counts)
+            if total < 2 * min_leaf:
+                break
+            present = np.sum(counts > 0)
             best = penalty * (present - 1)
+            if present < 2:
+                continue
             for j in range(len(features)):
                 f = features[j]
                 gain, m4 = _best_split(
                     codes[f],
                     ordered[f],
                     here,
-                    classes,
+                    classes[level],
                     weight,
-                    n_classes,
+                    n_classes[level],
                     clogc,
                     min_leaf,
                     counts,
@@ -292,3 +299,32 @@ def shrink(counts, feature, left, levels, weights, floor):
                 outer_own[t] = own[levels[level, t]]
                 outer_prior[t] = prior[levels[level, t]]
     return p
+
+
+@compiled
+def screen(codes, features, classes, rows, n_classes, out):
+    """The information (nats a row) that each feature's codes hold on the classes, into out (p,).
+
+    codes (n_codes, n) uint8; features (p,) int64; classes (n,) int64; rows (m,) int64. Corrected for chance by
+    Miller and Madow (1955).
+    """
+    n = len(rows)
+    own = np.zeros(n_classes)
+    for i in range(n):
+        own[classes[rows[i]]] += 1
+    for j in range(len(features)):
+        joint = np.zeros((256, n_classes))
+        for i in range(n):
+            joint[codes[features[j], rows[i]], classes[rows[i]]] += 1
+        gain = 0.0
+        cells, levels, present = 0, 0, 0
+        for k in range(n_classes):
+            present += own[k] > 0
+        for c in range(256):
+            total = joint[c].sum()
+            levels += total > 0
+            for k in range(n_classes):
+                if joint[c, k] > 0:
+                    cells += 1
+                    gain += joint[c, k] * np.log(joint[c, k] * n / (total * own[k]))
+        out[j] = (gain - 0.5 * (cells - levels - present + 1)) / n

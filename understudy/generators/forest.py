@@ -4,9 +4,8 @@ Like synthpop's CART (Nowok et al. 2016) it draws each column from the leaf its 
 over tokens instead of donors: a leaf's distribution is shrunk toward its parent's at three levels,
 averaged over bagged trees, and split only where the gain in likelihood pays for itself, so that
 no leaf speaks for fewer than `min_leaf` privacy units. Later trees split on the values drawn for
-earlier columns, not on their bins. A column of numbers may be modelled relative to earlier ones; the
-order of the columns and the way of each one are those that give unseen rows the highest likelihood.
-Columns that another one determines are looked up.
+earlier columns, not on their bins. A column of numbers is modelled relative to earlier ones where
+that gives unseen rows a higher likelihood. Columns that another one determines are looked up.
 """
 
 from __future__ import annotations
@@ -33,7 +32,7 @@ from understudy.generators.base import (
     write_artifact,
 )
 from understudy.generators.forest_columns import ColumnModel, column_from_state
-from understudy.generators.forest_fit import Learning, choose_order, fit_columns
+from understudy.generators.forest_fit import Learning, fit_columns
 from understudy.generators.lookups import LookupColumn, find_lookups
 from understudy.generators.output import assemble
 from understudy.generators.rows import Condition, Rows, concatenated
@@ -98,7 +97,6 @@ class Forest:
         weight = unit_weights(table, schema)
         lookups = find_lookups(table, schema, rows, weight, self.config.min_units)
         learning = Learning(rows, weight, lookups, self.config)
-        target = self.codec.index(schema.target) if schema.target else None
         names = [c.column.name for c in self.codec.codecs]
         done = 0
 
@@ -108,11 +106,9 @@ class Forest:
             if progress:
                 progress(done / len(names), f"column {names[j]}")
 
-        order_rng, fit_rng = rng.spawn(2)
-        if progress:
-            progress(0.0, "choosing the order of the columns")
-        order = choose_order(learning, target, order_rng, _threads())
-        self.columns = fit_columns(learning, order, fit_rng, _threads(), tell)
+        free = [j for j in range(len(names)) if j not in lookups]
+        free.sort(key=lambda j: names[j] != schema.target)
+        self.columns = fit_columns(learning, free, rng, _threads(), tell)
         return self
 
     def sample(

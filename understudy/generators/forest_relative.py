@@ -9,18 +9,20 @@ import numpy as np
 
 from understudy.encoding.intervals import draw_interval, interval_mass
 from understudy.encoding.lines import unbend
+from understudy.encoding.numerical import NumericalCodec
 from understudy.encoding.ranges import meets
 from understudy.encoding.relative import RelativeCodec
 from understudy.generators import trees
 from understudy.generators.bag import Bag
 from understudy.generators.rows import Condition, Rows
 
-_LEAST = 1e-9  # a body with less of its mass inside the column's range puts all of it on the nearer end
+_LEAST = 1e-9  # residuals with less of their mass inside the column's range put it on the nearer end
+Bound = float | np.ndarray
 
 
 @dataclass
 class RelativeColumn:
-    """A bag over relative tokens. Its distribution is that of the tokens, with the body's residuals cut off where
+    """A bag over relative tokens. Its distribution is that of the tokens, with the residuals cut off where
     values leave the column's range, and without copies of values that the column couldn't hold."""
 
     index: int
@@ -36,29 +38,27 @@ class RelativeColumn:
         leaf = self.bag.pick(rows.codes, u)
         copies = self._copies(rows)
         if condition is not None:
-            everything = np.arange(rows.n)
-            x, mass = self._within(everything, leaf, f, copies, u, condition, np.zeros(rows.n, dtype=bool))
+            x, mass = self._within(leaf, f, copies, u, condition, np.zeros(rows.n, dtype=bool))
             rows.put(self.index, x)
             return mass
         tokens = np.empty(rows.n, dtype=np.uint8)
         trees.draw(leaf, self.bag.cdf, u, tokens)
-        x = codec.body_values(tokens, u, f)
-        inside = (x >= codec.raw.low - codec.half) & (x <= codec.raw.high + codec.half)
-        body = tokens >= codec.first
+        x = codec.near_values(tokens, u, f)
+        near = (tokens >= codec.first) & (tokens < codec.first_far)
+        again = near & ~((x >= codec.raw.low - codec.half) & (x <= codec.raw.high + codec.half))
+        x = np.where(tokens >= codec.first_far, codec.far_values(tokens, u), x)
         if len(codec.spikes):
             x = np.where(tokens < len(codec.spikes), codec.spikes[np.minimum(tokens, len(codec.spikes) - 1)], x)
         for i, values in enumerate(copies):
             x = np.where(tokens == len(codec.spikes) + i, values, x)
-        if codec.null >= 0:
-            body &= tokens != codec.null
-        again = np.flatnonzero((body & ~inside) | (~body & np.isnan(x)))
+            again |= (tokens == len(codec.spikes) + i) & np.isnan(values)
         x = codec.raw.snap(x)
         if codec.null >= 0:
             x[tokens == codec.null] = np.nan
-            again = again[tokens[again] != codec.null]
-        if len(again):  # what was drawn can't be: draw these from what can
-            fresh = rng.random(len(again))
-            x[again], _ = self._within(again, leaf[again], f[again], copies[:, again], fresh, None, body[again])
+        redo = np.flatnonzero(again)
+        if len(redo):  # what was drawn can't be: draw these from what can
+            fresh = rng.random(len(redo))
+            x[redo], _ = self._within(leaf[redo], f[redo], copies[:, redo], fresh, None, near[redo])
         rows.put(self.index, x)
         return None
 
@@ -69,53 +69,75 @@ class RelativeColumn:
         return np.stack([self.codec.copied(i, rows.values) for i in range(len(self.codec.copies))])
 
     def _within(
-        self, at: np.ndarray, leaf: np.ndarray, f: np.ndarray, copies: np.ndarray, u: np.ndarray,
-        condition: Condition | None, body_only: np.ndarray,
+        self, leaf: np.ndarray, f: np.ndarray, copies: np.ndarray, u: np.ndarray, condition: Condition | None,
+        near_only: np.ndarray,
     ) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
-        """Values (k,) of rows that meet the condition, and the probability of it; `body_only` (k,) leaves out points."""
-        codec, pmf, half = self.codec, self.bag.pmf, self.codec.half
-        raw, p = codec.raw, len(codec.spikes)
-        ranges = np.array([[raw.low, raw.high]]) if condition is None else np.clip(condition.ranges, raw.low, raw.high)
-        null = condition is None or condition.null
-        spikes = meets(codec.spikes, ranges, False, half)
-        points = pmf[leaf][:, : codec.first].astype(np.float64)
+        """Values (k,) of rows that meet the condition, and the probability of it; `near_only` (k,) are residuals."""
+        codec, raw, p = self.codec, self.codec.raw, len(self.codec.spikes)
+        ranges = np.array([[raw.low, raw.high]])
+        if condition is not None:
+            ranges = np.clip(condition.ranges, raw.low, raw.high)
+        points = self.bag.pmf[leaf][:, : codec.first].astype(np.float64)
         points[:, p:] *= ~np.isnan(copies).T
-        whole = points.sum(axis=1)
-        points[:, :p] *= spikes
+        missing = self.bag.pmf[leaf, codec.null].astype(np.float64) if codec.null >= 0 else np.zeros(len(leaf))
+        scale = self._scale(leaf, f)
+        whole = points.sum(axis=1) + missing + self._share(codec.first, codec.first_far + codec.n_far)[leaf]
+        points[:, :p] *= meets(codec.spikes, ranges, False, codec.half)
         for i in range(len(copies)):
-            points[:, p + i] *= meets(copies[i], ranges, False, half)
-        points[body_only] = 0.0
-        missing = pmf[leaf, codec.null].astype(np.float64) if codec.null >= 0 else np.zeros(len(leaf))
-        body = pmf[:, codec.first : codec.first + len(codec.body.knots)].sum(axis=1, dtype=np.float64)[leaf]
-        whole += missing + body
-        scale = body / np.maximum(self._mass(leaf, f, raw.low, raw.high), _LEAST)
-        bodies = np.stack([scale * self._mass(leaf, f, lo, hi) for lo, hi in ranges], axis=1)  # (k, n_ranges)
-        weights = np.column_stack([points, missing * (null & ~body_only), bodies])
-        total = weights.sum(axis=1)
-        cumulated = np.cumsum(weights, axis=1)
-        v = u * total
-        chosen = np.minimum((cumulated <= v[:, None]).sum(axis=1), weights.shape[1] - 1)
-        k = np.arange(len(leaf))
-        rest = np.clip((v - cumulated[k, chosen]) / np.maximum(weights[k, chosen], 1e-300) + 1, 0, 1 - 1e-12)
+            points[:, p + i] *= meets(copies[i], ranges, False, codec.half)
+        others = ~near_only
+        weights = [points * others[:, None], (missing * others * (condition is None or condition.null))[:, None]]
+        weights += [(scale * self._near(leaf, f, lo, hi))[:, None] for lo, hi in ranges]
+        weights += [(self._far(leaf, lo, hi) * others)[:, None] for lo, hi in ranges]
+        chosen, rest, total = _choose(np.concatenate(weights, axis=1), u)
         x = np.full(len(leaf), np.nan)
         x = np.where(chosen < p, codec.spikes[np.minimum(chosen, p - 1)] if p else x, x)
         for i in range(len(copies)):
             x = np.where(chosen == p + i, copies[i], x)
         for r, (lo, hi) in enumerate(ranges):
-            mine = np.flatnonzero(chosen == codec.first + 1 + r)
-            drawn = np.empty(len(mine))
-            low, high = codec.bounds(lo, hi, f[mine])
-            draw_interval(leaf[mine], pmf, codec.first, codec.body.knots, low, high, rest[mine], drawn)
-            ends = np.where(np.isnan(drawn), np.clip(unbend(f[mine], codec.line.scale), lo, hi), 0.0)
-            values = np.clip(unbend(np.nan_to_num(drawn) + f[mine], codec.line.scale), lo, hi)
-            x[mine] = raw.snap(np.where(np.isnan(drawn), ends, values))
+            at = np.flatnonzero(chosen == codec.first + 1 + r)
+            drawn = self._drawn(codec.first, codec.near, leaf[at], codec.bounds(lo, hi, f[at]), rest[at])
+            drawn = np.where(np.isnan(drawn), 0.0, drawn)
+            x[at] = raw.snap(np.clip(unbend(drawn + f[at], codec.line.scale), lo, hi))
+            at = np.flatnonzero(chosen == codec.first + 1 + len(ranges) + r)
+            bounds = (np.full(len(at), lo - codec.half), np.full(len(at), hi + codec.half))
+            x[at] = raw.snap(np.clip(self._drawn(codec.first_far, codec.far, leaf[at], bounds, rest[at]), lo, hi))
         return x, total / np.maximum(whole, 1e-300)
 
-    def _mass(self, leaf: np.ndarray, f: np.ndarray, low: float, high: float) -> np.ndarray:
-        """The probability that a body token is drawn and its value lies from `low` to `high`, (k,)."""
+    def _drawn(
+        self, first: int, codec: NumericalCodec | None, leaf: np.ndarray, bounds: tuple[np.ndarray, np.ndarray],
+        u: np.ndarray,
+    ) -> np.ndarray:  # fmt: skip
+        out = np.empty(len(leaf))
+        if codec is not None:
+            draw_interval(leaf, self.bag.pmf, first, codec.knots, *bounds, u, out)
+        return out
+
+    def _share(self, first: int, end: int) -> np.ndarray:
+        """The probability of the tokens from `first` to before `end`, by leaf."""
+        return self.bag.pmf[:, first:end].sum(axis=1, dtype=np.float64)  # type: ignore[no-any-return]
+
+    def _scale(self, leaf: np.ndarray, f: np.ndarray) -> np.ndarray:
+        """By how much to raise residuals for those that would leave the column's range, (k,)."""
+        inside = self._near(leaf, f, self.codec.raw.low, self.codec.raw.high)
+        return self._share(self.codec.first, self.codec.first_far)[leaf] / np.maximum(inside, _LEAST)
+
+    def _near(self, leaf: np.ndarray, f: np.ndarray, low: Bound, high: Bound) -> np.ndarray:
+        """The probability of a residual whose value lies from `low` to `high`, (k,)."""
         out = np.zeros(len(leaf))
         lows, highs = self.codec.bounds(low, high, f)
-        interval_mass(leaf, self.bag.pmf, self.codec.first, self.codec.body.knots, lows, highs, out)
+        interval_mass(leaf, self.bag.pmf, self.codec.first, self.codec.near.knots, lows, highs, out)
+        return out
+
+    def _far(self, leaf: np.ndarray, low: Bound, high: Bound) -> np.ndarray:
+        """The probability of a value by itself from `low` to `high`, (k,)."""
+        out = np.zeros(len(leaf))
+        if self.codec.far is not None:
+            lows, highs = (np.broadcast_to(np.asarray(b, dtype=float), (len(leaf),)) for b in (low, high))
+            interval_mass(
+                leaf, self.bag.pmf, self.codec.first_far, self.codec.far.knots, lows - self.codec.half,
+                highs + self.codec.half, out,
+            )  # fmt: skip
         return out
 
     def probability(self, rows: Rows) -> np.ndarray:
@@ -126,14 +148,10 @@ class RelativeColumn:
         rows.codes[-1] = codec.prediction_codes(f)
         copies = self._copies(rows)
         spike, is_spike = codec.spike_at(x)
-        lows, highs = codec.bounds(held, held, f)
         total = np.zeros(rows.n)
         for root in self.bag.roots:
             leaf = self.bag.leaves(rows.codes, root)
-            own = np.zeros(rows.n)
-            interval_mass(leaf, pmf, codec.first, codec.body.knots, lows, highs, own)
-            body = pmf[:, codec.first : codec.first + len(codec.body.knots)].sum(axis=1, dtype=np.float64)[leaf]
-            own *= body / np.maximum(self._mass(leaf, f, codec.raw.low, codec.raw.high), _LEAST)
+            own = self._scale(leaf, f) * self._near(leaf, f, held, held) + self._far(leaf, held, held)
             if not codec.raw.grid:
                 own /= 2 * codec.half
             own += np.where(is_spike, pmf[leaf, spike], 0.0)
@@ -150,3 +168,14 @@ class RelativeColumn:
     def state(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         meta, arrays = self.codec.state()
         return {"index": self.index, "kind": self.kind, "codec": meta}, arrays | self.bag.arrays()
+
+
+def _choose(weights: np.ndarray, u: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """For each row of weights (k, m) a column drawn by u (k,), what u leaves over, and the row's total."""
+    cumulated = np.cumsum(weights, axis=1)
+    total = cumulated[:, -1]
+    v = u * total
+    chosen = np.minimum((cumulated <= v[:, None]).sum(axis=1), weights.shape[1] - 1)
+    k = np.arange(len(weights))
+    rest = (v - cumulated[k, chosen]) / np.maximum(weights[k, chosen], 1e-300) + 1
+    return chosen, np.clip(rest, 0, 1 - 1e-12), total

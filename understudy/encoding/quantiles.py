@@ -60,7 +60,9 @@ def rounded_range(least: float, most: float) -> tuple[float, float]:
     if not most > least:
         return least, most
     span_unit = 10.0 ** (np.floor(np.log10(most - least)) - 1)
-    low_unit, high_unit = (min(span_unit, 10.0 ** np.floor(np.log10(abs(x)))) if x else span_unit for x in (least, most))
+    low_unit, high_unit = (
+        min(span_unit, 10.0 ** np.floor(np.log10(abs(x)))) if x else span_unit for x in (least, most)
+    )
     low, high = np.floor(least / low_unit) * low_unit, np.ceil(most / high_unit) * high_unit
     return float(round(low, 12)), float(round(high, 12))
 

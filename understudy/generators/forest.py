@@ -136,7 +136,10 @@ class Forest:
 
     def _conditions(self, where: Mapping[str, Any]) -> dict[int, Condition]:
         """By column; what is asked of a column that another one determines is asked of that one, where it can be."""
-        found = {j: Condition.of(self.codec.codecs[j], wanted) for n, wanted in where.items() for j in [self.codec.index(n)]}
+        found: dict[int, Condition] = {}
+        for name, wanted in where.items():
+            j = self.codec.index(name)
+            found[j] = Condition.of(self.codec.codecs[j], wanted)
         for column in self.columns:
             if isinstance(column, LookupColumn) and column.index in found and column.determinant not in found:
                 moved = column.through(found[column.index], self.codec.codecs[column.determinant])

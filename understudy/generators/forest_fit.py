@@ -17,12 +17,12 @@ import numpy as np
 from understudy.encoding import Codec, TableCodec
 from understudy.encoding.numerical import NumericalCodec
 from understudy.encoding.relative import RelativeCodec, fit_relative
-from understudy.generators import trees
 from understudy.generators.bag import fit_bag, token_levels
 from understudy.generators.forest_columns import ColumnModel, TokenColumn
 from understudy.generators.forest_relative import RelativeColumn
 from understudy.generators.lookups import LookupColumn
 from understudy.generators.rows import Rows
+from understudy.generators.screening import screen
 
 if TYPE_CHECKING:
     from understudy.generators.forest import ForestConfig
@@ -136,5 +136,5 @@ def _screened(
     levels = token_levels(codec, np.bincount(y, minlength=codec.n_tokens))[0]
     rows = rng.permutation(len(y))[:TRIAL_ROWS]
     gains = np.empty(len(earlier))
-    trees.screen(codes, earlier, levels[y].astype(np.int64), rows, int(levels.max()) + 1, gains)
+    screen(codes, earlier, levels[y].astype(np.int64), rows, int(levels.max()) + 1, gains)
     return np.sort(earlier[np.argsort(-gains, kind="stable")[:MAX_FEATURES]])

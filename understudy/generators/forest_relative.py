@@ -72,7 +72,7 @@ class RelativeColumn:
         self, leaf: np.ndarray, f: np.ndarray, copies: np.ndarray, u: np.ndarray, condition: Condition | None,
         near_only: np.ndarray,
     ) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
-        """Values (k,) of rows that meet the condition, and the probability of it; `near_only` (k,) are residuals."""
+        """Values (k,) within the condition, and its probability, (k,); `near_only` (k,) rows are to be residuals."""
         codec, raw, p = self.codec, self.codec.raw, len(self.codec.spikes)
         ranges = np.array([[raw.low, raw.high]])
         if condition is not None:

@@ -43,6 +43,7 @@ class LookupColumn:
         return self.found[values + 1]
 
     def draw(self, rows: Rows, rng: np.random.Generator, condition: Condition | None) -> np.ndarray | None:
+        rng.random(rows.n)  # unused; so artifacts of format 1 give the rows that they always gave
         rows.put(self.index, self.of(rows.values[self.determinant]))
         return None if condition is None else condition.met(rows.values[self.index]).astype(float)
 
@@ -84,40 +85,46 @@ def lookup_of(
     a: int, b: int, codec: TableCodec, values: dict[int, np.ndarray], weight: np.ndarray, min_units: int
 ) -> LookupColumn | None:
     """The lookup of column b by column a, of which every entry rests on `min_units` units; None if too many don't."""
-    source, own = values[a], values[b]
-    keys, key_of = np.unique(source, return_inverse=True)
-    first = np.zeros(len(keys), dtype=own.dtype)
-    first[key_of] = own
-    if isinstance(codec.codecs[a], CategoricalCodec):
-        n_labels = len(codec.codecs[a].labels)  # type: ignore[union-attr]
-        units = np.bincount(source + 1, weights=weight, minlength=n_labels + 2)
-        found = np.full(n_labels + 2, _usual(own, weight), dtype=own.dtype)
-        found[keys + 1] = first
-        known = (units >= min_units - 1e-9) | (units == 0)
-        known[-1] &= not (source == n_labels).any()  # OTHER stands for many
-        cuts = np.empty(0)
-    else:
-        missing = np.isnan(keys)
-        units = np.bincount(key_of, weights=weight)
-        numbers = np.flatnonzero(~missing)
-        changes = np.flatnonzero(_differ(first[numbers[:-1]], first[numbers[1:]]))
-        cuts = (keys[numbers[changes]] + keys[numbers[changes + 1]]) / 2
-        run = np.searchsorted(cuts, keys[numbers], side="right")
-        units = np.append(
-            np.bincount(run, weights=units[numbers], minlength=len(cuts) + 1), units[missing].sum() if missing.any() else 0
-        )
-        found = np.full(len(cuts) + 2, _usual(own, weight), dtype=own.dtype)
-        found[run] = first[numbers]
-        if missing.any():
-            found[-1] = first[missing][0]
-        known = (units >= min_units - 1e-9) | (units == 0)
-    unknown_label = len(codec.codecs[b].labels) if isinstance(codec.codecs[b], CategoricalCodec) else None  # type: ignore[union-attr]
-    if unknown_label is not None:
-        known &= (found != unknown_label) | (units == 0)
+    own, dependent = values[b], codec.codecs[b]
+    table = _by_label if isinstance(codec.codecs[a], CategoricalCodec) else _by_interval
+    cuts, found, units = table(values[a], own, weight, len(getattr(codec.codecs[a], "labels", ())))
+    known = (units >= min_units - 1e-9) | (units == 0)
+    if isinstance(dependent, CategoricalCodec):
+        known &= (found != len(dependent.labels)) | (units == 0)
     if units[~known].sum() > MOST_LOST * weight.sum():
         return None
-    found[~known] = _usual(own, weight)
+    found[~known | (units == 0)] = _usual(own, weight)
     return LookupColumn(b, a, cuts, found)
+
+
+def _by_label(
+    source: np.ndarray, own: np.ndarray, weight: np.ndarray, n_labels: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """No cuts; by label index from -1 to n_labels the value found with it, and the units behind it."""
+    found = np.zeros(n_labels + 2, dtype=own.dtype)
+    found[source + 1] = own
+    units = np.bincount(source + 1, weights=weight, minlength=n_labels + 2)
+    if np.ptp(own[source == n_labels].astype(float)) if units[-1] else False:
+        units[-1] = 1e-6  # OTHER stands for several values
+    return np.empty(0), found, units
+
+
+def _by_interval(
+    source: np.ndarray, own: np.ndarray, weight: np.ndarray, _: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Cuts half-way between numbers where the value changes, the value of each interval, and the units behind it."""
+    keys, key_of = np.unique(source, return_inverse=True)
+    missing = np.isnan(keys)
+    first = np.zeros(len(keys), dtype=own.dtype)
+    first[key_of] = own
+    numbers = np.flatnonzero(~missing)
+    changes = np.flatnonzero(_differ(first[numbers[:-1]], first[numbers[1:]]))
+    cuts = (keys[numbers[changes]] + keys[numbers[changes + 1]]) / 2
+    interval = np.where(missing, len(cuts) + 1, np.searchsorted(cuts, keys, side="right"))
+    found = np.zeros(len(cuts) + 2, dtype=own.dtype)
+    found[interval] = first
+    units = np.bincount(interval[key_of], weights=weight, minlength=len(cuts) + 2)
+    return cuts, found, units
 
 
 def _differ(x: np.ndarray, y: np.ndarray) -> np.ndarray:

@@ -136,8 +136,8 @@ def grow(codes, ordered, features, classes, weight, rows, n_classes, min_leaf, p
 
     A node is split for the first level of classes; where that gains too little, for the next one.
     codes (n_columns, n) uint8; ordered (n_columns,) bool; features (p,) int64, the columns to split on;
-    classes (n_levels, n) uint8, from coarse to fine; n_classes (n_levels,) int64; weight (n,) float64, summed for `min_leaf`; rows (m,) int64, reordered in place.
-    Returns the fields of `Tree`.
+    classes (n_levels, n) uint8, from coarse to fine; n_classes (n_levels,) int64; weight (n,) float64, summed for
+    `min_leaf`; rows (m,) int64, reordered in place. Returns the fields of `Tree`.
     """
     n = len(rows)
     most = 2 * max(int(n / max(min_leaf * 0.5, 1.0)), 1) + 3
@@ -299,32 +299,3 @@ def shrink(counts, feature, left, levels, weights, floor):
                 outer_own[t] = own[levels[level, t]]
                 outer_prior[t] = prior[levels[level, t]]
     return p
-
-
-@compiled
-def screen(codes, features, classes, rows, n_classes, out):
-    """The information (nats a row) that each feature's codes hold on the classes, into out (p,).
-
-    codes (n_codes, n) uint8; features (p,) int64; classes (n,) int64; rows (m,) int64. Corrected for chance by
-    Miller and Madow (1955).
-    """
-    n = len(rows)
-    own = np.zeros(n_classes)
-    for i in range(n):
-        own[classes[rows[i]]] += 1
-    for j in range(len(features)):
-        joint = np.zeros((256, n_classes))
-        for i in range(n):
-            joint[codes[features[j], rows[i]], classes[rows[i]]] += 1
-        gain = 0.0
-        cells, levels, present = 0, 0, 0
-        for k in range(n_classes):
-            present += own[k] > 0
-        for c in range(256):
-            total = joint[c].sum()
-            levels += total > 0
-            for k in range(n_classes):
-                if joint[c, k] > 0:
-                    cells += 1
-                    gain += joint[c, k] * np.log(joint[c, k] * n / (total * own[k]))
-        out[j] = (gain - 0.5 * (cells - levels - present + 1)) / n

@@ -46,12 +46,19 @@ class Bag:
     def __post_init__(self) -> None:
         self.cdf = cumulative(self.pmf)
 
-    def pick(self, codes: np.ndarray, u: np.ndarray) -> np.ndarray:
-        """The leaf, a row of `pmf`, of a tree drawn for each row; `u` (n,) on [0, 1) is used up and uniform again."""
-        u *= len(self.roots)
-        which = u.astype(np.int32)
-        u -= which
-        return self.leaves(codes, self.roots[which])
+    def pick(self, codes: np.ndarray, rng: np.random.Generator, *, spread: bool) -> tuple[np.ndarray, np.ndarray]:
+        """The leaf, a row of `pmf`, of a tree drawn for each row, and numbers u (n,), uniform on [0, 1), to draw by.
+
+        With `spread`, u is spread evenly over rows of the same leaf, and of neighbouring ones (systematic sampling):
+        each row is drawn as ever, but the counts of tokens vary less than those of independent rows.
+        """
+        n = codes.shape[1]
+        leaf = self.leaves(codes, self.roots[rng.integers(0, len(self.roots), n, dtype=np.int32)])
+        if not spread:
+            return leaf, rng.random(n)
+        u = np.empty(n)
+        trees.spread(leaf, rng.permutation(n), len(self.pmf), rng.random(), u)
+        return leaf, u
 
     def leaves(self, codes: np.ndarray, start: np.ndarray | int) -> np.ndarray:
         """The row of `pmf` each row ends in, from the node `start`, (n,) int32."""

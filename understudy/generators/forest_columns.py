@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol
 
 import numpy as np
+import pandas as pd
 
-from understudy.encoding import TableCodec
+from understudy.dependencies import functional_dependencies
+from understudy.encoding import Codec, TableCodec
 from understudy.encoding.categorical import CategoricalCodec
 from understudy.encoding.numerical import NumericalCodec
 from understudy.encoding.relative import RelativeCodec
@@ -16,6 +18,7 @@ from understudy.generators import trees
 from understudy.generators.bag import Bag, cumulative
 from understudy.generators.lookups import LookupColumn
 from understudy.generators.rows import Condition, Rows
+from understudy.schema import TableSchema
 
 
 class ColumnModel(Protocol):
@@ -44,8 +47,7 @@ class TokenColumn:
     kind: ClassVar[str] = "tokens"
 
     def draw(self, rows: Rows, rng: np.random.Generator, condition: Condition | None) -> np.ndarray | None:
-        u: np.ndarray = rng.random(rows.n)
-        leaf = self.bag.pick(rows.codes, u)
+        leaf, u = self.bag.pick(rows.codes, rng, spread=condition is None)
         tokens = np.empty(rows.n, dtype=np.uint8)
         codec, mass, cdf = rows.codec.codecs[self.index], None, self.bag.cdf
         if condition is not None:
@@ -105,3 +107,31 @@ def _from_token_table(codec: TableCodec, index: int, determinant: int, table: np
     numbers = keys[~np.isnan(keys)]
     cuts = (numbers[:-1] + numbers[1:]) / 2
     return LookupColumn(index, determinant, cuts, found if source.null >= 0 else np.append(found, found[-1]))
+
+
+def derived_columns(
+    table: pd.DataFrame, schema: TableSchema, codec: TableCodec, tokens: np.ndarray
+) -> dict[int, tuple[int, np.ndarray]]:
+    """Columns to look up instead of learning: {column: (determinant, token table)}.
+
+    Both sides must be emitted exactly: every token one value. Of a mutual pair the first column is learnt.
+    """
+    found: dict[int, tuple[int, np.ndarray]] = {}
+    exact = [_one_value_each(c) for c in codec.codecs]
+    for d in functional_dependencies(table, schema):
+        a, b = codec.index(d.determinant), codec.index(d.dependent)
+        if b in found or a in found or d.dependent == schema.target or not (exact[a] and exact[b]):
+            continue
+        if any(b == source for source, _ in found.values()):
+            continue
+        lookup = np.zeros(codec.codecs[a].n_tokens, dtype=np.uint8)
+        lookup[tokens[a]] = tokens[b]
+        if np.array_equal(lookup[tokens[a]], tokens[b]):
+            found[b] = (a, lookup)
+    return found
+
+
+def _one_value_each(codec: Codec) -> bool:
+    if isinstance(codec, CategoricalCodec):
+        return len(codec.labels) == len(np.unique(codec.token_of)) and not codec.emit_other
+    return bool(codec.exact.all())

@@ -32,10 +32,9 @@ class RelativeColumn:
 
     def draw(self, rows: Rows, rng: np.random.Generator, condition: Condition | None) -> np.ndarray | None:
         codec = self.codec
-        u: np.ndarray = rng.random(rows.n)
         f = codec.predict(rows.values, rows.n)
         rows.codes[-1] = codec.prediction_codes(f)
-        leaf = self.bag.pick(rows.codes, u)
+        leaf, u = self.bag.pick(rows.codes, rng, spread=condition is None)
         copies = self._copies(rows)
         if condition is not None:
             x, mass = self._within(leaf, f, copies, u, condition, np.zeros(rows.n, dtype=bool))

@@ -43,7 +43,6 @@ class LookupColumn:
         return self.found[values + 1]
 
     def draw(self, rows: Rows, rng: np.random.Generator, condition: Condition | None) -> np.ndarray | None:
-        rng.random(rows.n)  # unused; so artifacts of format 1 give the rows that they always gave
         rows.put(self.index, self.of(rows.values[self.determinant]))
         return None if condition is None else condition.met(rows.values[self.index]).astype(float)
 

@@ -224,6 +224,26 @@ def leaves(codes, feature, mask, left, start, out):
 
 
 @compiled
+def spread(leaf, order, n_leaves, start, out):
+    """Numbers uniform on [0, 1) into out (n,), evenly spread over the rows of a leaf and of leaves next to it.
+
+    leaf (n,) int32; order (n,) int64, a random permutation of the rows; start, uniform on [0, 1). The numbers are a
+    Kronecker sequence of the golden ratio, along the rows sorted by leaf.
+    """
+    golden = 0.6180339887498949
+    place = np.zeros(n_leaves + 1, np.int64)
+    for i in range(len(leaf)):
+        place[leaf[i] + 1] += 1
+    for k in range(n_leaves):
+        place[k + 1] += place[k]
+    for k in range(len(order)):
+        i = order[k]
+        x = start + golden * place[leaf[i]]
+        place[leaf[i]] += 1
+        out[i] = x - np.floor(x)
+
+
+@compiled
 def draw(leaf, cdf, u, out):
     """Draw a token for each row: the first one whose cumulative probability exceeds u.
 

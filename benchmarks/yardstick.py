@@ -26,6 +26,7 @@ from understudy.evaluation.utility import measure_utility
 from understudy.schema import TableSchema
 
 MIA_ROWS = 8_000
+MAX_LEVELS = 256  # of a column of more categories the rarest count as one, where outliers are looked for
 
 
 def lightgbm(categorical: np.ndarray, seed: int) -> Any:
@@ -101,5 +102,6 @@ def membership(data: Aligned, rng: np.random.Generator) -> tuple[float, float]:
 
 def _flat(rows: tuple[np.ndarray, np.ndarray], levels: np.ndarray) -> np.ndarray:
     numbers, codes = rows
+    codes, levels = np.minimum(codes, MAX_LEVELS - 1), np.minimum(levels, MAX_LEVELS)
     hot = [(codes[:, [j]] == np.arange(n)) / 2 for j, n in enumerate(levels)]
     return np.hstack([numbers, *hot]).astype(np.float32)

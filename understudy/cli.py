@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
-from understudy import __version__, console
+from understudy import __version__, console, generator_commands
 from understudy.errors import ConfigError, UnderstudyError
 from understudy.stage_commands import app as stage_app
 
@@ -108,6 +108,9 @@ def fit(
     schema: SchemaFile = None,
     drop: Drop = None,
     encoding: Encoding = "utf-8",
+    checkpoint: Annotated[
+        Path | None, typer.Option(help="Keep checkpoints in this directory; a killed fit goes on from there.")
+    ] = None,
     seed: Seed = 0,
     settings: Settings = None,
     as_json: Json = False,
@@ -128,6 +131,7 @@ def fit(
             generator=generator,
             config=parse_settings(settings or []),
             seed=seed,
+            checkpoint=checkpoint,
             progress=progress,
         )
     console.show({"generator": generator, **_counts(result.metrics), "model": out}, as_json=as_json)
@@ -153,7 +157,7 @@ def sample(
     from understudy.conditions import parse_where
     from understudy.generators.base import artifact_schema
 
-    directory = _model_directory(model)
+    directory = generator_commands.model_directory(model)
     conditions = parse_where(where, artifact_schema(directory)) if where else None
     with console.progress("sample", quiet=as_json) as progress:
         result = stages.sample(
@@ -222,24 +226,7 @@ def audit(
     raise typer.Exit(0 if verdict == "PASS" else 1)
 
 
-@app.command()
-def generators(as_json: Json = False) -> None:
-    """The generators there are, and their settings."""
-    from understudy.generators.base import DEFAULT, REGISTRY, generator_class
-
-    found = {name: generator_class(name) for name in REGISTRY}
-    if as_json:
-        listed = {
-            n: {"summary": c.summary, "settings": c().config.model_dump(), "default": n == DEFAULT}
-            for n, c in found.items()
-        }
-        console.show(listed, as_json=True)
-        return
-    rows = []
-    for name, c in found.items():
-        settings = ", ".join(f"{k}={v}" for k, v in c().config.model_dump().items())
-        rows.append((f"{name} (default)" if name == DEFAULT else name, c.summary, settings))
-    console.show_rows(("generator", "what it is", "settings (--set key=value)"), rows)
+generator_commands.add_to(app)
 
 
 @pipeline_app.command("compile")
@@ -253,14 +240,6 @@ def compile_pipeline(
 
     compile_training(out)
     console.show({"pipeline": out}, as_json=False)
-
-
-def _model_directory(model: str) -> Path:
-    if model.startswith("models:/"):
-        from understudy.tracking import load_registered
-
-        return load_registered(model)
-    return Path(model)
 
 
 def _counts(metrics: dict[str, float]) -> dict[str, Any]:

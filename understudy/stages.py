@@ -103,22 +103,25 @@ def train(
 
 def fit(
     *, data: Data, model_dir: str | Path, generator: str, config: Mapping[str, Any] | None = None, seed: int = 0,
-    progress: Progress | None = None,
+    checkpoint: str | Path | None = None, progress: Progress | None = None,
 ) -> StageResult:  # fmt: skip
     """`preprocess` and `train` in one, without a split: fit on every row of a raw table.
 
     For a table whose generator will not be audited here; writes the artifact to `model_dir`. Of a table of more than
-    `data.max_rows` rows, a random sample of that size is learnt.
+    `data.max_rows` rows, a random sample of that size is learnt. With a directory `checkpoint` a killed fit goes on
+    where it was.
     """
     import numpy as np
 
+    from understudy.generator_stages import checkpointing
     from understudy.generators import base
     from understudy.preparation import prepare
 
     made = base.create(generator, **(config or {}))
+    keep = checkpointing(made, checkpoint)
     table, schema, profile = prepare(data.path or "", data, progress or _silent, seed=seed)
     started = time.perf_counter()
-    made.fit(table, schema=schema, rng=np.random.default_rng(seed), progress=progress)
+    made.fit(table, schema=schema, rng=np.random.default_rng(seed), progress=progress, **keep)
     seconds = time.perf_counter() - started
     made.save(Path(model_dir))
     counts = {"rows_source": float(profile["rows_source"]), "rows_train": float(len(table))}

@@ -12,7 +12,7 @@ from understudy.generators import REGISTRY, create
 from understudy.generators.base import FORMAT
 from understudy.tables import write_table
 
-SETTINGS = {"forest": {"n_trees": 2}}
+SETTINGS = {"forest": {"n_trees": 2}, "autoregressive": {"steps": 60, "width": 8}}
 
 
 def main() -> None:

@@ -1,21 +1,23 @@
-"""Categories and booleans as tokens; rare ones share OTHER, many ones share buckets."""
+"""Categories and booleans as tokens; rare ones share OTHER, of many the less frequent share buckets (`similar`)."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
 
 from understudy.canonical import from_codes, label
+from understudy.encoding.similar import buckets
 from understudy.errors import ConfigError
 from understudy.schema import Column
 
 OTHER_LABEL = "OTHER"
-_MAX_OWN = 200  # categories with a token of their own where there are more than 254
-_N_BUCKETS = 48
+MAX_TOKENS = 254  # besides OTHER and missing
+_MAX_OWN = 128  # categories with a token of their own where there are more than MAX_TOKENS
+N_BUCKETS = MAX_TOKENS - _MAX_OWN
 
 
 @dataclass(frozen=True)
@@ -55,9 +57,8 @@ class CategoricalCodec:
             keep = np.argsort(-counts, kind="stable")[:1]
         keep = keep[np.argsort(-counts[keep], kind="stable")]
         token_of = np.arange(len(keep))
-        if len(keep) > 254:
-            # Buckets of neighbouring frequency: about equal mass would hide the frequent in them.
-            token_of = np.where(token_of < _MAX_OWN, token_of, _MAX_OWN + (token_of - _MAX_OWN) % _N_BUCKETS)
+        if len(keep) > MAX_TOKENS:
+            token_of = np.where(token_of < _MAX_OWN, token_of, _MAX_OWN + (token_of - _MAX_OWN) % N_BUCKETS)
         n = int(token_of.max()) + 1
         mass = counts[keep] + 1e-9
         share = mass / np.bincount(token_of, weights=mass, minlength=n)[token_of]
@@ -70,6 +71,35 @@ class CategoricalCodec:
         emit = bool(other >= 0 and column.kind == "categorical" and rare >= 0.05 * counts.sum())
         return cls(column, tuple(levels[i] for i in keep), token_of.astype(np.uint8), share, null, other, n, emit)
 
+    @property
+    def shares_tokens(self) -> bool:
+        """Whether some labels have no token of their own."""
+        return len(self.labels) > MAX_TOKENS
+
+    def regrouped(self, place: np.ndarray, units: np.ndarray, features: Sequence[np.ndarray]) -> CategoricalCodec:
+        """The same labels, those without a token of their own in buckets of labels alike in `features`.
+
+        `place` as from `places_of`, `units` and each feature (n_rows,).
+        """
+        rest = len(self.labels) - _MAX_OWN
+        found = buckets(np.where(place < _MAX_OWN, -1, place - _MAX_OWN), rest, features, units, N_BUCKETS)
+        if found is None:
+            return self
+        token_of = np.concatenate([np.arange(_MAX_OWN), _MAX_OWN + found])
+        mass = np.bincount(place[place >= 0], weights=units[place >= 0], minlength=len(self.labels)) + 1e-9
+        n = int(token_of.max()) + 1
+        share = mass / np.bincount(token_of, weights=mass)[token_of]
+        other = n if self.other >= 0 else -1
+        n += self.other >= 0
+        null = n if self.null >= 0 else -1
+        n += self.null >= 0
+        return replace(self, token_of=token_of.astype(np.uint8), share=share, other=other, null=null, n_tokens=n)
+
+    def places_of(self, values: pd.Series) -> np.ndarray:
+        """Which label each row has, (n_rows,) int64, -1 for none."""
+        codes, levels = _codes(values)
+        return np.append(self._places(levels), -1)[codes]
+
     def encode(self, values: pd.Series) -> np.ndarray:
         """Tokens, (n,) uint8; an unknown category is OTHER, or the last label where there is none."""
         return self.tokens_of(self.indices_of(values))
@@ -77,13 +107,17 @@ class CategoricalCodec:
     def indices_of(self, values: pd.Series) -> np.ndarray:
         """Label indices, (n,) int64, as `decode` gives them; an unknown category is len(labels), as OTHER is."""
         codes, levels = _codes(values)
-        index = {name: i for i, name in enumerate(self.labels)}
-        return np.array([index.get(x, len(self.labels)) for x in levels] + [-1])[codes]
+        at = self._places(levels)
+        return np.append(np.where(at >= 0, at, len(self.labels)), -1)[codes]
 
     def tokens_of(self, indices: np.ndarray) -> np.ndarray:
         """The tokens of label indices, (n,) uint8."""
         fallback = self.other if self.other >= 0 else int(self.token_of[-1])
         return np.concatenate([self.token_of, [fallback, max(self.null, 0)]]).astype(np.uint8)[indices]
+
+    def _places(self, levels: Sequence[str]) -> np.ndarray:
+        """Where each level is among the labels, (n_levels,) int64, -1 for none."""
+        return pd.Index(self.labels, dtype=object).get_indexer(pd.Index(levels, dtype=object))
 
     def decode(self, tokens: np.ndarray, u: np.ndarray) -> np.ndarray:
         """Label indices, (n,) int64; -1 is missing, len(labels) is OTHER. `u` is uniform on [0, 1)."""
@@ -138,6 +172,7 @@ class CategoricalCodec:
         if isinstance(condition, Mapping):
             raise ConfigError(f"where: column {self.column.name!r} is {self.column.kind}, it takes values, not a range")
         wanted = condition if isinstance(condition, list | tuple | set) else [condition]
+        index = {text: i for i, text in enumerate(self.labels)}
         allowed = np.zeros(len(self.labels), dtype=bool)
         share = np.zeros(self.n_tokens)
         for value in wanted:
@@ -148,12 +183,12 @@ class CategoricalCodec:
                 continue
             text = label(value)
             text = text.capitalize() if self.column.kind == "boolean" else text
-            if text not in self.labels:
+            if text not in index:
                 near = ", ".join(self.labels[:8]) + (", ..." if len(self.labels) > 8 else "")
                 raise ConfigError(
                     f"where: {self.column.name}={text!r} is not a value the generator knows; it knows: {near}"
                 )
-            allowed[self.labels.index(text)] = True
+            allowed[index[text]] = True
         share[: int(self.token_of.max()) + 1] = np.bincount(self.token_of, weights=self.share * allowed)
         return share, allowed
 
@@ -162,16 +197,7 @@ class CategoricalCodec:
         weight = self.share * allowed
         total = np.bincount(self.token_of, weights=weight)[self.token_of]
         share = np.where(total > 0, weight / np.maximum(total, 1e-300), self.share)
-        return CategoricalCodec(
-            self.column,
-            self.labels,
-            self.token_of,
-            share,
-            self.null,
-            self.other,
-            self.n_tokens,
-            self.emit_other,
-        )
+        return replace(self, share=share)
 
     def coarse(self, mass: np.ndarray, n_groups: int) -> np.ndarray:
         """Group the categories of less than half an `n_groups`-th of the rows, (n_tokens,) uint8; others stay alone."""

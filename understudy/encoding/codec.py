@@ -11,6 +11,7 @@ import pandas as pd
 
 from understudy.encoding.categorical import CategoricalCodec
 from understudy.encoding.numerical import NumericalCodec
+from understudy.encoding.similar import MAX_FEATURES, code_features
 from understudy.schema import Column, TableSchema
 
 Codec = CategoricalCodec | NumericalCodec
@@ -70,7 +71,32 @@ def fit_codec(table: pd.DataFrame, schema: TableSchema, *, min_units: int = MIN_
     for column in schema.modelled:
         kind = NumericalCodec if column.kind in ("numerical", "datetime") else CategoricalCodec
         codecs.append(kind.fit(table[column.name], column, units, min_units))
+    if any(isinstance(c, CategoricalCodec) and c.shares_tokens for c in codecs):
+        codecs = _with_similar_buckets(table, schema, codecs, units)
     return TableCodec(tuple(codecs))
+
+
+def _with_similar_buckets(
+    table: pd.DataFrame, schema: TableSchema, codecs: list[Codec], units: np.ndarray
+) -> list[Codec]:
+    """Let categories that share a token be alike in the other columns: the target, and others evenly spread."""
+    simple = [c for c in codecs if not (isinstance(c, CategoricalCodec) and c.shares_tokens)]
+    chosen = [c for c in simple if c.column.name == schema.target]
+    others = [c for c in simple if c.column.name != schema.target]
+    chosen += [others[i] for i in np.unique(np.linspace(0, len(others) - 1, MAX_FEATURES // 2).astype(int)) if others]
+    features: list[np.ndarray] = []
+    for c in chosen:
+        values = table[c.column.name]
+        if isinstance(c, CategoricalCodec):
+            features += code_features(c.encode(values), c.n_tokens)
+        else:
+            features.append(feature_codes(c, np.empty(0), _floats(c, table)).astype(np.float32))
+    return [
+        c.regrouped(c.places_of(table[c.column.name]), units, features)
+        if isinstance(c, CategoricalCodec) and c.shares_tokens
+        else c
+        for c in codecs
+    ]
 
 
 def unit_weights(table: pd.DataFrame, schema: TableSchema) -> np.ndarray:

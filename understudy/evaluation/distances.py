@@ -18,6 +18,8 @@ from understudy.evaluation.aligned import Aligned, View
 
 QUERIES = 5_000
 REFERENCES = 50_000
+CELLS = QUERIES * REFERENCES * 30  # a wider table is tried with fewer queries, so that its time stays bounded
+MIN_QUERIES = 500
 _LEVELS = 30
 
 
@@ -51,7 +53,8 @@ def closest_record(data: Aligned, rng: np.random.Generator) -> ClosestRecord:
     """DCR of `data.views` = (train, holdout, synthetic), by Gower distance on ranks.
 
     Ranks are taken over train and holdout together, so that neither side scales the axes. At most 5,000
-    synthetic rows are tried against at most 50,000 rows of each; the standard error is that of the trial rows.
+    synthetic rows (fewer of a table of hundreds of columns) are tried against at most 50,000 rows of each; the
+    standard error is that of the trial rows.
     """
     from understudy.evaluation.nearest import nearest
 
@@ -64,7 +67,7 @@ def closest_record(data: Aligned, rng: np.random.Generator) -> ClosestRecord:
         )
     n = min(train.n_rows, holdout.n_rows, REFERENCES)
     train, holdout = train.sample(n, rng), holdout.sample(n, rng)
-    synthetic = synthetic.sample(QUERIES, rng)
+    synthetic = synthetic.sample(_queries(n, len(data.columns)), rng)
     query, *references = _encode(data, (synthetic, train, holdout), _rank_scale(data, (train, holdout)))
     to_train, to_holdout = (nearest(query, r, squared=False)[0] for r in references)
     nearer = np.where(np.isclose(to_train, to_holdout, rtol=0, atol=1e-9), 0.5, to_train < to_holdout)
@@ -82,6 +85,11 @@ def closest_record(data: Aligned, rng: np.random.Generator) -> ClosestRecord:
     )
 
 
+def _queries(n_references: int, n_columns: int) -> int:
+    """How many rows to try, so that no more than `CELLS` cells are compared."""
+    return int(np.clip(CELLS // max(n_references * n_columns, 1), MIN_QUERIES, QUERIES))
+
+
 def _rows_of(units: np.ndarray, n_units: int, rng: np.random.Generator) -> np.ndarray:
     """The rows of `n_units` privacy units drawn at random."""
     return np.flatnonzero(np.isin(units, rng.choice(np.unique(units), n_units, replace=False)))
@@ -97,7 +105,8 @@ def exact_copies(data: Aligned) -> tuple[float, float]:
 def support(data: Aligned, rng: np.random.Generator) -> Support | None:
     """alpha-precision and beta-recall of the last view (synthetic) for the first (train), equal numbers.
 
-    The nearest neighbours are those of at most 5,000 train rows, among all others. None below 2 rows.
+    The nearest neighbours are those of at most 5,000 train rows (fewer of a table of hundreds of columns), among all
+    others. None below 2 rows.
     """
     from understudy.evaluation.nearest import nearest
 
@@ -111,7 +120,7 @@ def support(data: Aligned, rng: np.random.Generator) -> Support | None:
     centre = _centre(real)
     radii = np.quantile(_to_centre(real, *centre), levels)
     precision = (_to_centre(made, *centre)[:, None] <= radii).mean(0)
-    picked = np.sort(rng.choice(n, min(n, QUERIES), replace=False))
+    picked = np.sort(rng.choice(n, min(n, _queries(n, len(data.columns))), replace=False))
     query = real[0][picked], real[1][picked]
     to_real, _ = nearest(query, real, squared=True, exclude=picked)
     to_made, which = nearest(query, made, squared=True)

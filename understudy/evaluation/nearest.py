@@ -52,24 +52,41 @@ def nearest(
 
 @compiled
 def _scan(q_num, q_code, r_num, r_code, squared, skip, distance, position):  # type: ignore[no-untyped-def]
-    """Fill `distance` and `position`; a candidate is dropped as soon as it can't be the nearest."""
+    """Fill `distance` and `position`; a candidate is dropped as soon as it can't be the nearest.
+
+    Blocks and four partial sums, because a sum of one term at a time waits for each addition.
+    """
     differs = 2.0 if squared else 1.0
+    n_codes, n_numbers = q_code.shape[1], q_num.shape[1]
+    in_fours = n_numbers - n_numbers % 4
     for i in range(q_num.shape[0]):
         best, at = np.inf, -1
         for j in range(r_num.shape[0]):
             if j == skip[i]:
                 continue
-            d = 0.0
-            for k in range(q_code.shape[1]):
-                if q_code[i, k] != r_code[j, k]:
-                    d += differs
-                    if d >= best:
-                        break
+            unequal, k = 0, 0
+            while k < n_codes and unequal * differs < best:
+                stop = min(k + 16, n_codes)
+                for c in range(k, stop):
+                    unequal += q_code[i, c] != r_code[j, c]
+                k = stop
+            d = unequal * differs
             if d >= best:
                 continue
-            for k in range(q_num.shape[1]):
-                gap = abs(np.float64(q_num[i, k]) - np.float64(r_num[j, k]))
-                d += gap * gap if squared else gap
+            a0, a1, a2, a3 = d, 0.0, 0.0, 0.0
+            for k in range(0, in_fours, 4):
+                g0 = abs(np.float64(q_num[i, k]) - np.float64(r_num[j, k]))
+                g1 = abs(np.float64(q_num[i, k + 1]) - np.float64(r_num[j, k + 1]))
+                g2 = abs(np.float64(q_num[i, k + 2]) - np.float64(r_num[j, k + 2]))
+                g3 = abs(np.float64(q_num[i, k + 3]) - np.float64(r_num[j, k + 3]))
+                a0 += g0 * g0 if squared else g0
+                a1 += g1 * g1 if squared else g1
+                a2 += g2 * g2 if squared else g2
+                a3 += g3 * g3 if squared else g3
+            for k in range(in_fours, n_numbers):
+                g0 = abs(np.float64(q_num[i, k]) - np.float64(r_num[j, k]))
+                a0 += g0 * g0 if squared else g0
+            d = a0 + a1 + a2 + a3
             if d < best:
                 best, at = d, j
         distance[i], position[i] = best, at

@@ -34,6 +34,7 @@ Config = TypeVar("Config", bound=BaseModel)
 
 REGISTRY = {
     "forest": "understudy.generators.forest:Forest",
+    "autoregressive": "understudy.generators.autoregressive:Autoregressive",
     "independent": "understudy.generators.independent:Independent",
     "bootstrap": "understudy.generators.bootstrap:Bootstrap",
 }

@@ -1,0 +1,139 @@
+"""Rows in the making: columns are drawn or put one after the other, in any order.
+
+A value that two tokens can emit (a spike and the bin around it) is seen by later columns as the token it encodes
+to, so that what is drawn is what `Sampler.log_density` describes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from understudy.encoding import Codec, TableCodec
+from understudy.encoding.categorical import CategoricalCodec
+from understudy.generators.neural_heads import draw_index, sharpened
+from understudy.generators.neural_layout import Layout
+from understudy.generators.neural_network import Network
+
+Lookups = Mapping[int, tuple[int, np.ndarray]]
+"""Columns that another one determines: {column: (determinant, (its n_tokens,) uint8)}, places in the codec."""
+
+
+@dataclass(frozen=True)
+class Model:
+    """What drawing needs: the network, what its columns mean, and how sharply to draw."""
+
+    network: Network
+    layout: Layout
+    codec: TableCodec
+    lookups: Lookups
+    temperature: float
+    top_p: float
+
+    def padded(self, share: np.ndarray) -> Tensor:
+        """(..., n_tokens) as (..., most_tokens) on the network's device."""
+        whole = np.zeros((*share.shape[:-1], self.layout.group.shape[1]), dtype=np.float32)
+        whole[..., : share.shape[-1]] = share
+        return torch.from_numpy(whole).to(self.network.device)
+
+    def precision(self) -> torch.autocast:
+        return torch.autocast("cuda", dtype=torch.bfloat16, enabled=self.network.device.type == "cuda")
+
+
+class Rows:
+    """`n_rows` rows; columns are counted in the layout's order.
+
+    Attributes:
+        drawn: the tokens drawn or put, by column.
+        seen: the tokens that later columns see.
+        values: the values of columns that had to be decoded at once.
+        log_weight: (n_rows,) the log of the normalisers of all conditions, less that of the probability of what was
+            drawn: with the log-probability of the rows in another order it says by how much that order likes them more.
+    """
+
+    def __init__(
+        self, model: Model, n_rows: int, rng: np.random.Generator, codecs: Mapping[int, Codec], weigh: bool = False
+    ) -> None:
+        self.model, self.rng, self.weigh = model, rng, weigh
+        device = model.network.device
+        self.generator = torch.Generator(device).manual_seed(int(rng.integers(1 << 62)))
+        self.codecs = {i: codecs.get(i, model.codec.codecs[int(j)]) for i, j in enumerate(model.layout.columns)}
+        self.session = model.network.session(n_rows)
+        self.drawn: dict[int, Tensor] = {}
+        self.seen: dict[int, Tensor] = {}
+        self.values: dict[int, np.ndarray] = {}
+        self.log_weight = torch.zeros(n_rows, device=device)
+
+    def put(self, i: int, tokens: Tensor) -> None:
+        self.drawn[i] = self.seen[i] = tokens
+        with self.model.precision():
+            self.session.put(i, tokens)
+
+    def draw(self, i: int, share: Tensor | None = None) -> None:
+        """Draw column `i` and put it. With `share`, (most_tokens,) or (n_rows, most_tokens), each token's probability
+        counts by that much only: what a condition allows of it."""
+        heads, sharp = self.model.network.heads, (self.model.temperature, self.model.top_p)
+        with self.model.precision():
+            state = self.session.state(i)
+        if share is None:
+            group = draw_index(sharpened(heads.group_logits(state, i), *sharp), self.generator)
+            place = torch.zeros_like(group)
+            if heads.slots[i] >= 0:
+                place = draw_index(sharpened(heads.fine_logits(state, i, group), *sharp), self.generator)
+            tokens = heads.token[i][group, place]
+            if self.weigh:
+                self.log_weight -= heads.log_prob(state, i, tokens)
+        else:
+            p = sharpened(heads.log_pmf(state, i), *sharp)
+            allowed = p * share
+            tokens = draw_index(allowed, self.generator)
+            if self.weigh:
+                self.log_weight += torch.log(allowed.sum(1)) - torch.log(p.gather(1, tokens[:, None])[:, 0])
+        self.put(i, self._settled(i, tokens))
+        self.drawn[i] = tokens
+
+    def _settled(self, i: int, tokens: Tensor) -> Tensor:
+        """The tokens that the drawn values encode to."""
+        codec = self.codecs[i]
+        if isinstance(codec, CategoricalCodec) or not codec.grid or codec.exact.all() or not codec.exact.any():
+            return tokens
+        drawn = tokens.cpu().numpy().astype(np.uint8)
+        self.values[i] = codec.decode(drawn, self.rng.random(len(drawn)))
+        return torch.from_numpy(codec.tokens_of(self.values[i]).astype(np.int64)).to(tokens.device)
+
+    def log_prob(self) -> Tensor:
+        """log P(what was drawn) in the layout's order, (n_rows,) nats."""
+        network = self.model.network
+        session, total = network.session(len(self.log_weight)), torch.zeros_like(self.log_weight)
+        for i in range(self.model.layout.n_columns):
+            total += network.heads.log_prob(session.state(i), i, self.drawn[i])
+            session.put(i, self.seen[i])
+        return total
+
+    def decoded(
+        self, keep: np.ndarray | None = None, codecs: Mapping[int, Codec] | None = None
+    ) -> dict[int, np.ndarray]:
+        """Values of all columns by their place in the codec: of all rows, or of those in `keep` (indices).
+
+        `codecs` are those to decode looked-up columns with, by place in the codec.
+        """
+        every = slice(None) if keep is None else keep
+        tokens = {i: t.to(torch.uint8).cpu().numpy()[every] for i, t in self.drawn.items()}
+        seen = {i: t.to(torch.uint8).cpu().numpy()[every] for i, t in self.seen.items()}
+        place = {int(j): i for i, j in enumerate(self.model.layout.columns)}
+        found: dict[int, np.ndarray] = {}
+        for j, codec in enumerate(self.model.codec.codecs):
+            determinant, table = self.model.lookups.get(j, (j, None))
+            i = place[determinant]
+            u = self.rng.random(len(tokens[i]))
+            if table is not None:
+                found[j] = (codecs or {}).get(j, codec).decode(table[seen[i]], u)
+            elif i in self.values:
+                found[j] = self.values[i][every]
+            else:
+                found[j] = self.codecs[i].decode(tokens[i], u)
+        return found

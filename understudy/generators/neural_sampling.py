@@ -1,0 +1,195 @@
+"""Draw from a fitted network: rows, rows under conditions, missing cells; and densities."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from understudy.encoding import Codec
+from understudy.encoding.categorical import CategoricalCodec
+from understudy.errors import ConfigError
+from understudy.generators.neural_network import threads
+from understudy.generators.neural_rows import Model, Rows
+
+MOST_CANDIDATE_CHUNKS = 256
+FEWEST_CANDIDATES = 4096
+MOST_WEIGHT = 20.0
+"""Weights of candidates are cut at so many times their mean."""
+NO_PROBABILITY = "where: the generator gives these conditions together no probability; loosen one of them"
+
+Part = dict[int, np.ndarray]
+
+
+@dataclass(frozen=True)
+class Condition:
+    """What a condition leaves of a column: the share of each token, (n_tokens,), and the codec that emits only that."""
+
+    share: np.ndarray
+    codec: Codec
+
+
+class Sampler:
+    """Draws from a model, on its network's device. Columns are counted in the layout's order unless said otherwise."""
+
+    def __init__(self, model: Model) -> None:
+        self.model, self.chunk = model, model.network.most_rows()
+        self.place = {int(j): i for i, j in enumerate(model.layout.columns)}
+
+    def rows(self, n_rows: int, rng: np.random.Generator, conditions: Mapping[int, Condition]) -> Part:
+        """Values of all columns by their place in the codec: floats, or label indices for categories.
+
+        `conditions` too are by place in the codec. Raises ConfigError for those that together have no probability.
+        """
+        sizes = [min(self.chunk, n_rows - a) for a in range(0, max(n_rows, 1), self.chunk)]
+        codecs = {j: c.codec for j, c in conditions.items()}
+        shares = self._shares(conditions)
+
+        def one(size: int, own: np.random.Generator) -> Part:
+            with torch.inference_mode():
+                return self._conditioned(size, own, shares, codecs) if shares else self._free(size, own)
+
+        parts = self._map(one, sizes, rng.spawn(len(sizes)))
+        return {j: np.concatenate([p[j] for p in parts]) for j in parts[0]}
+
+    def _map(self, one: Callable[..., Part], sizes: list[int], rngs: list[np.random.Generator]) -> list[Part]:
+        """`one` of every chunk: on a CPU several at a time, each on one thread; the answer doesn't depend on that."""
+        if self.model.network.device.type != "cpu":
+            return list(map(one, sizes, rngs))
+        with threads(torch.get_num_threads()), ThreadPoolExecutor(
+            min(os.cpu_count() or 1, 8), initializer=torch.set_num_threads, initargs=(1,)
+        ) as pool:
+            return list(pool.map(one, sizes, rngs))
+
+    def _free(self, n_rows: int, rng: np.random.Generator) -> Part:
+        rows = Rows(self.model, n_rows, rng, {})
+        for i in range(self.model.layout.n_columns):
+            rows.draw(i)
+        return rows.decoded()
+
+    def _shares(self, conditions: Mapping[int, Condition]) -> dict[int, Tensor]:
+        """The allowed share of each token of the conditioned learnt columns, (most_tokens,), single tokens first.
+
+        A condition on a column that is looked up becomes one on its determinant.
+        """
+        found: dict[int, np.ndarray] = {}
+        for j, condition in conditions.items():
+            determinant, table = self.model.lookups.get(j, (j, np.arange(len(condition.share))))
+            i = self.place[determinant]
+            found[i] = found.get(i, np.ones(len(table))) * condition.share[table]
+        if any(not share.any() for share in found.values()):
+            raise ConfigError(NO_PROBABILITY)
+        order = sorted(found, key=lambda i: (np.count_nonzero(found[i]) > 1, i))
+        return {i: self.model.padded(found[i]) for i in order}
+
+    def _conditioned(
+        self, n_rows: int, rng: np.random.Generator, shares: Mapping[int, Tensor], codecs: Mapping[int, Codec]
+    ) -> Part:
+        """Rows of the conditional distribution of what `log_density` describes.
+
+        Candidates are drawn with the conditioned columns first, each within its condition. That order's joint
+        distribution is not quite that of the layout's order, so a candidate is kept with probability proportional to
+        the ratio of the two (importance resampling), in which the normalisers of the conditions take part. The ratio
+        is near 1 for most; to be sure of an end it is cut at `MOST_WEIGHT` times its mean.
+        """
+        order = [*shares, *(i for i in range(self.model.layout.n_columns) if i not in shares)]
+        same_order = order == sorted(order)
+        kept: list[Part] = []
+        n_kept, n_tried, cut = 0, 0, 0.0
+        size = max(n_rows, FEWEST_CANDIDATES)
+        for _ in range(MOST_CANDIDATE_CHUNKS):
+            own = {self.place[j]: c for j, c in codecs.items() if j in self.place}
+            rows = Rows(self.model, size, rng, own, weigh=True)
+            for i in order:
+                rows.draw(i, shares.get(i))
+            if same_order and len(shares) == 1:
+                log_weight = torch.where(rows.log_weight.isfinite(), 0.0, -torch.inf)
+            else:
+                log_weight = rows.log_weight + rows.log_prob()
+            weight = torch.exp(log_weight.double()).nan_to_num(0.0, 0.0, 0.0)
+            if not cut:
+                cut = min(float(weight.max()), MOST_WEIGHT * float(weight.mean()))
+            if cut:
+                u = torch.rand(size, generator=rows.generator, device=weight.device, dtype=torch.float64)
+                keep = (u * cut < weight).nonzero()[:, 0].cpu().numpy()
+                kept.append(rows.decoded(keep, codecs))
+                n_kept += len(keep)
+            n_tried += size
+            if n_kept >= n_rows:
+                break
+            wanted = 1.2 * (n_rows - n_kept) * n_tried / max(n_kept, 1)
+            size = int(np.clip(wanted, FEWEST_CANDIDATES, 4 * self.chunk))
+        if n_rows and not n_kept:
+            raise ConfigError(NO_PROBABILITY)
+        pick = np.arange(n_rows) if n_kept >= n_rows else rng.integers(0, n_kept, n_rows)
+        return {j: np.concatenate([k[j] for k in kept])[pick] for j in kept[0]}
+
+    @torch.inference_mode()
+    def fill(self, tokens: np.ndarray, missing: np.ndarray, rng: np.random.Generator) -> Part:
+        """Values for cells that are missing, given the others: {column of the codec: (n_rows,) values}.
+
+        tokens (n codec columns, n_rows) uint8; missing (n codec columns, n_rows) bool. Only missing cells of the
+        answer mean anything. A missing value is never drawn.
+        """
+        found = {
+            j: np.zeros(tokens.shape[1], dtype=np.int64 if isinstance(c, CategoricalCodec) else np.float64)
+            for j, c in enumerate(self.model.codec.codecs)
+            if missing[j].any()
+        }
+        concerned = np.flatnonzero(missing.any(axis=0))
+        if not len(concerned):
+            return found
+        patterns, which = np.unique(missing[:, concerned].T, axis=0, return_inverse=True)
+        for k, pattern in enumerate(patterns):
+            rows = concerned[which.ravel() == k]
+            for part in np.array_split(rows, -(-len(rows) // self.chunk)):
+                values = self._fill_pattern(tokens[:, part], pattern, rng)
+                for j in np.flatnonzero(pattern):
+                    found[int(j)][part] = values[int(j)]
+        return found
+
+    def _fill_pattern(self, tokens: np.ndarray, pattern: np.ndarray, rng: np.random.Generator) -> Part:
+        """As `fill`, for rows that miss the same columns: pattern (n codec columns,) bool."""
+        rows, columns = Rows(self.model, tokens.shape[1], rng, {}), self.model.layout.columns
+        for i, j in enumerate(columns):
+            if not pattern[j]:
+                rows.put(i, torch.from_numpy(tokens[j].astype(np.int64)).to(rows.log_weight.device))
+        for i, j in enumerate(columns):
+            if pattern[j]:
+                share = self._not_missing(int(j)).expand(tokens.shape[1], -1)
+                for d, (determinant, table) in self.model.lookups.items():
+                    if determinant == j and not pattern[d]:
+                        fits = share * self.model.padded(table == tokens[d][:, None])
+                        share = torch.where(fits.any(1, keepdim=True), fits, share)
+                rows.draw(i, share)
+        return rows.decoded()
+
+    def _not_missing(self, j: int) -> Tensor:
+        codec = self.model.codec.codecs[j]
+        share = np.ones(codec.n_tokens)
+        if codec.null >= 0 and len(share) > 1:
+            share[codec.null] = 0.0
+        return self.model.padded(share)
+
+    @torch.inference_mode()
+    def log_density(self, tokens: np.ndarray, parts: list[list[tuple[np.ndarray, np.ndarray]]]) -> np.ndarray:
+        """log P(row) in the layout's order, (n_rows,) nats; tokens (n codec columns, n_rows) uint8, parts as from
+        `Codec.parts` by codec column."""
+        network, n = self.model.network, tokens.shape[1]
+        session, total = network.session(n), np.zeros(n)
+        with np.errstate(divide="ignore"):
+            for i, j in enumerate(self.model.layout.columns):
+                state, p = session.state(i), np.zeros(n)
+                for own, mass in parts[int(j)]:
+                    wanted = torch.from_numpy(own.astype(np.int64)).to(network.device)
+                    p += np.exp(network.heads.log_prob(state, i, wanted).cpu().numpy().astype(float)) * mass
+                total += np.log(p)
+                session.put(i, torch.from_numpy(tokens[j].astype(np.int64)).to(network.device))
+            for j, (determinant, table) in self.model.lookups.items():
+                total += np.log(sum(mass * (table[tokens[determinant]] == own) for own, mass in parts[j]))
+        return total

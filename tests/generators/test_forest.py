@@ -8,7 +8,8 @@ from scipy import stats
 from tests.people import conformed_people
 from understudy.canonical import conform
 from understudy.generators import create
-from understudy.generators.trees import Tree, draw, grow, leaves
+from understudy.generators.draws import draw, leaves
+from understudy.generators.trees import Tree, grow
 from understudy.inference import infer_schema
 from understudy.schema import TableSchema
 

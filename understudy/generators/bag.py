@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from understudy.generators import trees
+from understudy.generators import draws, trees
 
 if TYPE_CHECKING:
     from understudy.encoding import Codec
@@ -55,9 +55,9 @@ class Bag:
         n = codes.shape[1]
         leaf = self.leaves(codes, self.roots[rng.integers(0, len(self.roots), n, dtype=np.int32)])
         if not spread:
-            return leaf, rng.random(n)
+            return leaf, rng.random((n,))
         u = np.empty(n)
-        trees.spread(leaf, rng.permutation(n), len(self.pmf), rng.random(), u)
+        draws.spread(leaf, rng.permutation(n), len(self.pmf), rng.random(), u)
         return leaf, u
 
     def leaves(self, codes: np.ndarray, start: np.ndarray | int) -> np.ndarray:
@@ -65,7 +65,7 @@ class Bag:
         n = codes.shape[1]
         nodes = np.empty(n, dtype=np.int32)
         starts = np.broadcast_to(np.asarray(start, dtype=np.int32), (n,))
-        trees.leaves(codes, self.feature, self.mask, self.left, np.ascontiguousarray(starts), nodes)
+        draws.leaves(codes, self.feature, self.mask, self.left, np.ascontiguousarray(starts), nodes)
         return self.row[nodes]
 
     def arrays(self) -> dict[str, np.ndarray]:
@@ -113,7 +113,7 @@ def fit_bag(
             config.penalty * rows_a_unit, config.max_depth,
         ))  # fmt: skip
         nodes = np.empty(n, dtype=np.int32)
-        trees.leaves(codes, tree.feature, tree.mask, tree.left, np.zeros(n, dtype=np.int32), nodes)
+        draws.leaves(codes, tree.feature, tree.mask, tree.left, np.zeros(n, dtype=np.int32), nodes)
         counts = trees.count(nodes, y, len(tree.feature), n_tokens)
         p = emit * trees.shrink(counts, tree.feature, tree.left, levels, weights * rows_a_unit, floor)
         leaf = tree.feature < 0

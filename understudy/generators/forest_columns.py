@@ -14,7 +14,7 @@ from understudy.encoding import Codec, TableCodec
 from understudy.encoding.categorical import CategoricalCodec
 from understudy.encoding.numerical import NumericalCodec
 from understudy.encoding.relative import RelativeCodec
-from understudy.generators import trees
+from understudy.generators import draws
 from understudy.generators.bag import Bag, cumulative
 from understudy.generators.lookups import LookupColumn
 from understudy.generators.rows import Condition, Rows
@@ -53,7 +53,7 @@ class TokenColumn:
         if condition is not None:
             allowed = self.bag.pmf * condition.share.astype(np.float32)
             codec, mass, cdf = condition.codec, allowed.sum(axis=1, dtype=np.float64)[leaf], cumulative(allowed)
-        trees.draw(leaf, cdf, u, tokens)
+        draws.draw(leaf, cdf, u, tokens)
         rows.codes[self.index] = tokens
         rows.put(self.index, codec.decode(tokens, u))
         return mass

@@ -12,7 +12,7 @@ from understudy.encoding.lines import unbend
 from understudy.encoding.numerical import NumericalCodec
 from understudy.encoding.ranges import meets
 from understudy.encoding.relative import RelativeCodec
-from understudy.generators import trees
+from understudy.generators import draws
 from understudy.generators.bag import Bag
 from understudy.generators.rows import Condition, Rows
 
@@ -41,7 +41,7 @@ class RelativeColumn:
             rows.put(self.index, x)
             return mass
         tokens = np.empty(rows.n, dtype=np.uint8)
-        trees.draw(leaf, self.bag.cdf, u, tokens)
+        draws.draw(leaf, self.bag.cdf, u, tokens)
         x = codec.near_values(tokens, u, f)
         near = (tokens >= codec.first) & (tokens < codec.first_far)
         again = near & ~((x >= codec.raw.low - codec.half) & (x <= codec.raw.high + codec.half))

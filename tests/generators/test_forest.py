@@ -8,7 +8,8 @@ from scipy import stats
 from tests.people import conformed_people
 from understudy.canonical import conform
 from understudy.generators import create
-from understudy.generators.trees import Tree, draw, grow, leaves
+from understudy.generators.draws import draw, leaves
+from understudy.generators.trees import Tree, grow
 from understudy.inference import infer_schema
 from understudy.schema import TableSchema
 
@@ -102,7 +103,7 @@ def test_a_leaf_speaks_for_enough_units() -> None:
     x = person.astype(np.uint8)[None]
     weight = np.full(n, 1 / 20)
     y = (person % 2).astype(np.uint8)
-    tree = Tree(*grow(x, np.array([True]), np.array([0]), y, weight, rng.permutation(n), 2, 10.0, 0.0, 40))
+    tree = Tree(*grow(x, np.array([True]), np.array([0]), y[None], weight, rng.permutation(n), np.array([2]), 10.0, 0.0, 40))
     ends = np.empty(n, dtype=np.int32)
     leaves(x, tree.feature, tree.mask, tree.left, np.zeros(n, dtype=np.int32), ends)
     units = [len(set(person[ends == leaf])) for leaf in np.unique(ends)]
@@ -115,7 +116,7 @@ def test_growing_agrees_with_a_naive_search() -> None:
     codes = rng.integers(0, 6, (p, n)).astype(np.uint8)
     y = ((codes[1] > 2) * 2 + (rng.random(n) < 0.3)).astype(np.uint8)
     tree = Tree(
-        *grow(codes, np.ones(p, dtype=bool), np.arange(p), y, np.ones(n), np.arange(n), 4, 5.0, 0.0, 1)
+        *grow(codes, np.ones(p, dtype=bool), np.arange(p), y[None], np.ones(n), np.arange(n), np.array([4]), 5.0, 0.0, 1)
     )
 
     def loglik(rows: np.ndarray) -> float:

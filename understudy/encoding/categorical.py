@@ -102,11 +102,18 @@ class CategoricalCodec:
 
     def encode(self, values: pd.Series) -> np.ndarray:
         """Tokens, (n,) uint8; an unknown category is OTHER, or the last label where there is none."""
+        return self.tokens_of(self.indices_of(values))
+
+    def indices_of(self, values: pd.Series) -> np.ndarray:
+        """Label indices, (n,) int64, as `decode` gives them; an unknown category is len(labels), as OTHER is."""
         codes, levels = _codes(values)
         at = self._places(levels)
+        return np.append(np.where(at >= 0, at, len(self.labels)), -1)[codes]
+
+    def tokens_of(self, indices: np.ndarray) -> np.ndarray:
+        """The tokens of label indices, (n,) uint8."""
         fallback = self.other if self.other >= 0 else int(self.token_of[-1])
-        table = np.append(np.where(at >= 0, self.token_of[at], fallback), max(self.null, 0)).astype(np.uint8)
-        return table[codes]
+        return np.concatenate([self.token_of, [fallback, max(self.null, 0)]]).astype(np.uint8)[indices]
 
     def _places(self, levels: Sequence[str]) -> np.ndarray:
         """Where each level is among the labels, (n_levels,) int64, -1 for none."""
@@ -143,10 +150,12 @@ class CategoricalCodec:
 
         A category that is never emitted has mass 0.
         """
-        codes, levels = _codes(values)
-        at = self._places(levels)
-        table = np.append(np.where(at >= 0, self.share[at], float(self.emit_other)), 1.0)
-        return [(self.encode(values), table[codes])]
+        return self.parts_of(self.indices_of(values))
+
+    def parts_of(self, indices: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
+        """`parts` of label indices, (n,) int64."""
+        mass = np.concatenate([self.share, [float(self.emit_other), 1.0]])
+        return [(self.tokens_of(indices), mass[indices])]
 
     def emittable(self) -> np.ndarray:
         """Which tokens a sample may hold, (n_tokens,) bool."""

@@ -25,6 +25,7 @@ from understudy.encoding.quantiles import (
     supported_range,
     to_floats,
 )
+from understudy.encoding.ranges import ranges_of, show
 from understudy.errors import ConfigError
 from understudy.schema import Column
 
@@ -67,7 +68,9 @@ class NumericalCodec:
         return grid_of(self.column)
 
     @classmethod
-    def fit(cls, values: pd.Series, column: Column, units: np.ndarray, min_units: int) -> NumericalCodec:
+    def fit(
+        cls, values: pd.Series, column: Column, units: np.ndarray, min_units: int, max_tokens: int = MAX_TOKENS
+    ) -> NumericalCodec:
         """`units` holds each row's weight, 1 / (rows of its unit), so that sums count units."""
         x = to_floats(values, column)
         present = ~np.isnan(x)
@@ -79,12 +82,12 @@ class NumericalCodec:
         # A spike is a value that would fill a bin by itself.
         need = min_units - 1e-9 if len(distinct) <= _EXACT_BELOW else max(min_units, rows.sum() / 128)
         spike = support >= need
-        if spike.sum() > 160:
-            spike &= rows >= np.sort(rows[spike])[-160]
+        if spike.sum() > (most := min(160, max_tokens - 1)):
+            spike &= rows > np.sort(rows[spike])[-most - 1]
         grid = grid_of(column)
         rest = np.repeat(distinct[~spike], rows[~spike])
         # A bin holds at least 2 min_units units, so that its knots are nobody's own values.
-        n_bins = max(min(MAX_TOKENS - int(spike.sum()), int(support[~spike].sum() / (2 * min_units))), 1)
+        n_bins = max(min(max_tokens - int(spike.sum()), int(support[~spike].sum() / (2 * min_units))), 1)
         bins = quantile_bins(np.clip(rest, low, high), n_bins, grid) if len(rest) else np.empty((0, N_KNOTS))
         low, high = open_ends(bins, rest, (low, high), column)
         knots = np.concatenate([np.repeat(distinct[spike, None], N_KNOTS, axis=1), bins])
@@ -176,7 +179,10 @@ class NumericalCodec:
 
         An exact value has its own token, and a bin around it may hit it too.
         """
-        x = to_floats(values, self.column)
+        return self.parts_of(to_floats(values, self.column))
+
+    def parts_of(self, x: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
+        """`parts` of numbers, (n,) float64 with NaN for missing."""
         tokens = self.tokens_of(x)
         found = [(tokens, self.mass_within(x, tokens))]
         bins = np.flatnonzero(~self.exact)
@@ -196,17 +202,14 @@ class NumericalCodec:
         Raises ConfigError for what isn't a number or date, or lies outside the generator's range.
         """
         share, span = np.zeros(self.n_tokens), self.span.copy()
-        ranges = condition if isinstance(condition, list | tuple | set) else [condition]
-        for wanted in ranges:
-            if wanted is None or (not isinstance(wanted, Mapping) and wanted != wanted) or wanted == "":
-                if self.null < 0:
-                    raise ConfigError(f"where: column {self.column.name!r} has no missing values")
-                share[self.null] = 1.0
-                continue
-            lo, hi = self._bounds(wanted)
-            t = np.arange(len(self.knots))
+        ranges, null = ranges_of(condition, self.column)
+        if null:
+            if self.null < 0:
+                raise ConfigError(f"where: column {self.column.name!r} has no missing values")
+            share[self.null] = 1.0
+        t, half = np.arange(len(self.knots)), self.grid / 2
+        for lo, hi in ranges:
             inside = self.exact & (self.knots[:, 0] >= lo) & (self.knots[:, 0] <= hi)
-            half = self.grid / 2
             a, b = self._cdf(np.full(len(t), lo - half), t), self._cdf(np.full(len(t), hi + half), t)
             part = np.where(self.exact, inside, b - a)
             better = part > share[: len(t)]
@@ -215,39 +218,9 @@ class NumericalCodec:
         if not share.any():
             raise ConfigError(
                 f"where: {self.column.name}={condition!r} lies outside what the generator can emit"
-                f" ({self._show(self.low)} to {self._show(self.high)})"
+                f" ({show(self.low, self.column)} to {show(self.high, self.column)})"
             )
         return share, span
-
-    def _bounds(self, wanted: Any) -> tuple[float, float]:
-        if isinstance(wanted, Mapping):
-            unknown = set(wanted) - {"min", "max"}
-            if unknown:
-                raise ConfigError(
-                    f"where: {self.column.name}: unknown key {sorted(unknown)[0]!r}; a range has min and max"
-                )
-            lo = self._number(wanted["min"]) if "min" in wanted else -np.inf
-            return lo, self._number(wanted["max"]) if "max" in wanted else np.inf
-        x = self._number(wanted)
-        return x, x
-
-    def _number(self, value: Any) -> float:
-        try:
-            if self.column.kind == "datetime":
-                return float(to_floats(pd.Series([value]), self.column)[0])
-            x = float(value)
-        except (ValueError, TypeError):
-            raise ConfigError(
-                f"where: {self.column.name}={value!r} is not a {'date' if self.column.kind == 'datetime' else 'number'}"
-            ) from None
-        if not np.isfinite(x):
-            raise ConfigError(f"where: {self.column.name}={value!r} is not finite")
-        return x
-
-    def _show(self, x: float) -> str:
-        if self.column.kind == "datetime":
-            return str(pd.Timestamp(int(x) * self.column.step))
-        return f"{x:g}"
 
     def restricted(self, span: np.ndarray) -> NumericalCodec:
         return replace(self, span=span)

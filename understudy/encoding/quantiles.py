@@ -52,18 +52,18 @@ def quantile_bins(rest: np.ndarray, n_bins: int, grid: float) -> np.ndarray:
 def rounded_range(least: float, most: float) -> tuple[float, float]:
     """The range rounded outwards to two digits of its span, so that its ends are nobody's own values.
 
-    A positive minimum keeps its own first digit, so that it stays positive.
+    An end that is small beside the span keeps its own first digit, so that it stays on its side of zero.
 
-    >>> rounded_range(12_285.0, 1_484_705.0), rounded_range(-3.71, 3.94), rounded_range(0.0, 77.0)
-    ((10000.0, 1500000.0), (-3.8, 4.0), (0.0, 77.0))
+    >>> rounded_range(12_285.0, 1_484_705.0), rounded_range(-3.71, 3.94), rounded_range(-487.0, 880_000.0)
+    ((10000.0, 1500000.0), (-3.8, 4.0), (-500.0, 880000.0))
     """
     if not most > least:
         return least, most
-    unit = 10.0 ** (np.floor(np.log10(most - least)) - 1)
-    low, high = np.floor(least / unit) * unit, np.ceil(most / unit) * unit
-    if low <= 0 < least:
-        first = 10.0 ** np.floor(np.log10(least))
-        low = np.floor(least / first) * first
+    span_unit = 10.0 ** (np.floor(np.log10(most - least)) - 1)
+    low_unit, high_unit = (
+        min(span_unit, 10.0 ** np.floor(np.log10(abs(x)))) if x else span_unit for x in (least, most)
+    )
+    low, high = np.floor(least / low_unit) * low_unit, np.ceil(most / high_unit) * high_unit
     return float(round(low, 12)), float(round(high, 12))
 
 

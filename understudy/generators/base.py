@@ -23,7 +23,9 @@ from understudy.errors import ArtifactError, ConfigError, SchemaError
 from understudy.files import atomic
 from understudy.schema import TableSchema, first_problem
 
-FORMAT = 1
+FORMAT = 2
+READS = (1, 2)
+"""Formats that this version reads. 2 added columns relative to others, and lookups by value, to `forest`."""
 MANIFEST, WEIGHTS = "generator.json", "weights.safetensors"
 MAX_ROWS = 1_000_000_000
 
@@ -165,9 +167,10 @@ def read_manifest(path: Path) -> dict[str, Any]:
             f"{path}: {MANIFEST} is damaged; fit the generator again or fetch it from the registry"
         ) from None
     found = manifest.get("format") if isinstance(manifest, dict) else None
-    if found != FORMAT:
+    if found not in READS:
+        known = " and ".join(str(f) for f in READS)
         raise ArtifactError(
-            f"{path}: artifact format {found!r} is not one this version reads ({FORMAT}); use the version that wrote it"
+            f"{path}: artifact format {found!r} is not one this version reads ({known}); use the version that wrote it"
         )
     return manifest
 

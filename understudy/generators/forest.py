@@ -4,7 +4,8 @@ Like synthpop's CART (Nowok et al. 2016) it draws each column from the leaf its 
 over tokens instead of donors: a leaf's distribution is shrunk toward its parent's at three levels,
 averaged over bagged trees, and split only where the gain in likelihood pays for itself, so that
 no leaf speaks for fewer than `min_leaf` privacy units. Later trees split on the values drawn for
-earlier columns, not on their bins. Columns that another one determines are looked up.
+earlier columns, not on their bins. A column of numbers is modelled relative to earlier ones where
+that gives unseen rows a higher likelihood. Columns that another one determines are looked up.
 """
 
 from __future__ import annotations
@@ -20,8 +21,7 @@ import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field
 
 from understudy.encoding import TableCodec, fit_codec
-from understudy.encoding.codec import MIN_UNITS, feature_codes, unit_weights
-from understudy.encoding.numerical import NumericalCodec
+from understudy.encoding.codec import MIN_UNITS, unit_weights
 from understudy.errors import ArtifactError, ConfigError
 from understudy.generators.base import (
     Progress,
@@ -31,8 +31,11 @@ from understudy.generators.base import (
     read_artifact,
     write_artifact,
 )
-from understudy.generators.forest_columns import ColumnForest, derived_columns, fit_column
+from understudy.generators.forest_columns import ColumnModel, column_from_state
+from understudy.generators.forest_fit import Learning, fit_columns
+from understudy.generators.lookups import LookupColumn, find_lookups
 from understudy.generators.output import assemble
+from understudy.generators.rows import Condition, Rows, concatenated
 from understudy.schema import TableSchema
 
 CHUNK = 1 << 16
@@ -75,7 +78,7 @@ class Forest:
         self.config = parse_config(ForestConfig, self.name, config)
         self.schema: TableSchema
         self.codec: TableCodec
-        self.columns: list[ColumnForest] = []
+        self.columns: list[ColumnModel] = []
 
     def fit(
         self,
@@ -90,39 +93,22 @@ class Forest:
             raise ConfigError(f"the table has {len(table)} rows; a generator needs at least 2")
         self.schema = schema
         self.codec = fit_codec(table, schema, min_units=self.config.min_units)
-        tokens = self.codec.encode(table)
-        codes = self.codec.features(table, tokens)
+        rows = Rows.of_table(self.codec, table)
         weight = unit_weights(table, schema)
-        ordered = np.array([isinstance(c, NumericalCodec) for c in self.codec.codecs])
-        lookup = derived_columns(table, schema, self.codec, tokens)
+        lookups = find_lookups(table, schema, rows, weight, self.config.min_units)
+        learning = Learning(rows, weight, lookups, self.config)
         names = [c.column.name for c in self.codec.codecs]
-        order = [j for j in range(len(names)) if j not in lookup]
-        order.sort(key=lambda j: names[j] != schema.target)
-        plan: list[int] = []
-        for j in order:
-            plan += [j, *(d for d, (a, _) in lookup.items() if a == j)]
-        seeds = rng.spawn(len(plan))
         done = 0
 
-        def one(at: int) -> ColumnForest:
+        def tell(j: int) -> None:
             nonlocal done
-            j = plan[at]
-            if j in lookup:
-                column = ColumnForest.lookup(j, *lookup[j])
-            else:
-                column = fit_column(
-                    j, np.array(plan[:at], dtype=np.int64), self.codec.codecs[j], tokens, codes, ordered, weight,
-                    self.config, seeds[at],
-                )  # fmt: skip
             done += 1
             if progress:
-                progress(done / len(plan), f"column {names[j]}")
-            return column
+                progress(done / len(names), f"column {names[j]}")
 
-        with ThreadPoolExecutor(_threads()) as pool:
-            # The last columns have most to split on: begin with them.
-            futures = {at: pool.submit(one, at) for at in reversed(range(len(plan)))}
-            self.columns = [futures[at].result() for at in range(len(plan))]
+        free = [j for j in range(len(names)) if j not in lookups]
+        free.sort(key=lambda j: names[j] != schema.target)
+        self.columns = fit_columns(learning, free, rng, _threads(), tell)
         return self
 
     def sample(
@@ -132,80 +118,59 @@ class Forest:
         n_rows = check_n_rows(n_rows)
         conditions = self._conditions(check_where(where, self.schema))
         last = max((i for i, c in enumerate(self.columns) if c.index in conditions), default=-1)
-        drawn: dict[int, np.ndarray] = {}
         sizes = [min(CHUNK, n_rows - a) for a in range(0, max(n_rows, 1), CHUNK)]
 
         def one(size: int, chunk_rng: np.random.Generator) -> dict[int, np.ndarray]:
-            return self._chunk(size, chunk_rng, conditions, last)
+            rows = self._meeting(size, chunk_rng, conditions, last) if conditions else Rows.empty(self.codec, size)
+            for column in self.columns[last + 1 :]:
+                column.draw(rows, chunk_rng, None)
+            return rows.values
 
         with ThreadPoolExecutor(_threads()) as pool:
             chunks = list(pool.map(one, sizes, rng.spawn(len(sizes))))
-        for column in self.columns:
-            drawn[column.index] = np.concatenate([c[column.index] for c in chunks])
-        columns = {c.column.name: c.to_series(drawn[j]) for j, c in enumerate(self.codec.codecs)}
+        columns = {
+            c.column.name: c.to_series(np.concatenate([chunk[j] for chunk in chunks]))
+            for j, c in enumerate(self.codec.codecs)
+        }
         return assemble(columns, self.schema, n_rows)
 
-    def _conditions(self, where: Mapping[str, Any]) -> dict[int, tuple[np.ndarray, Any]]:
-        """Per conditioned column: the share of each token that is allowed, and the codec that emits only that."""
-        found: dict[int, tuple[np.ndarray, Any]] = {}
-        for name, condition in where.items():
+    def _conditions(self, where: Mapping[str, Any]) -> dict[int, Condition]:
+        """By column; what is asked of a column that another one determines is asked of that one, where it can be."""
+        found: dict[int, Condition] = {}
+        for name, wanted in where.items():
             j = self.codec.index(name)
-            share, part = self.codec.codecs[j].allow(condition)
-            found[j] = (share, self.codec.codecs[j].restricted(part))
+            found[j] = Condition.of(self.codec.codecs[j], wanted)
+        for column in self.columns:
+            if isinstance(column, LookupColumn) and column.index in found and column.determinant not in found:
+                moved = column.through(found[column.index], self.codec.codecs[column.determinant])
+                if moved is not None:
+                    del found[column.index]
+                    found[column.determinant] = moved
         return found
 
-    def _chunk(
-        self, size: int, rng: np.random.Generator, conditions: Mapping[int, tuple[np.ndarray, Any]], last: int
-    ) -> dict[int, np.ndarray]:
-        """Values of every column for `size` rows: floats, or label indices for categories."""
-        codes = np.zeros((len(self.codec.codecs), size), dtype=np.uint8)
-        values: dict[int, np.ndarray] = {}
-        if last >= 0:
-            codes, values = self._condition(size, rng, conditions, last)
-        for column in self.columns[last + 1 :]:
-            self._draw(column, codes, values, rng, None)
-        return values
-
-    def _draw(
-        self, column: ColumnForest, codes: np.ndarray, values: dict[int, np.ndarray], rng: np.random.Generator,
-        condition: tuple[np.ndarray, Any] | None,
-    ) -> np.ndarray | None:  # fmt: skip
-        """Draw one column given the codes of those before it; the probability of its condition per row, if any."""
-        u: np.ndarray = rng.random((codes.shape[1],))
-        share, codec = condition if condition else (None, self.codec.codecs[column.index])
-        tokens, mass = column.draw(codes, u, share)
-        values[column.index] = codec.decode(tokens, u)
-        x = values[column.index] if isinstance(codec, NumericalCodec) else None
-        codes[column.index] = feature_codes(codec, tokens, x)
-        return mass
-
-    def _condition(
-        self, size: int, rng: np.random.Generator, conditions: Mapping[int, tuple[np.ndarray, Any]], last: int
-    ) -> tuple[np.ndarray, dict[int, np.ndarray]]:
+    def _meeting(
+        self, size: int, rng: np.random.Generator, conditions: Mapping[int, Condition], last: int
+    ) -> Rows:
         """Rows of the conditional distribution, up to the last conditioned column.
 
         Conditioned columns are drawn within their condition; a candidate is kept with probability
         proportional to that of the condition given the columns before it, which is exact and cheap:
         what is rejected are poor fits of the earlier columns, not rows that miss the condition.
         """
-        kept_codes: list[np.ndarray] = []
-        kept_values: list[dict[int, np.ndarray]] = []
+        kept: list[Rows] = []
         n_kept, highest = 0, 0.0
         n = max(size, 4096)
         for attempt in range(MAX_CANDIDATE_CHUNKS):
-            codes = np.zeros((len(self.codec.codecs), n), dtype=np.uint8)
-            values: dict[int, np.ndarray] = {}
+            rows = Rows.empty(self.codec, n)
             mass = np.ones(n)
             for column in self.columns[: last + 1]:
-                own = self._draw(column, codes, values, rng, conditions.get(column.index))
+                own = column.draw(rows, rng, conditions.get(column.index))
                 mass = mass if own is None else mass * own
             highest = max(highest, float(mass.max()))
             if highest <= 0.0:
                 continue
-            keep = np.flatnonzero(rng.random(n) * highest < mass)
-            kept_codes.append(codes[:, keep])
-            kept_values.append({j: v[keep] for j, v in values.items()})
-            n_kept += len(keep)
+            kept.append(rows.take(np.flatnonzero(rng.random(n) * highest < mass)))
+            n_kept += kept[-1].n
             if n_kept >= size:
                 break
             n = int(np.clip((size - n_kept) * 1.2 * (attempt + 1) * n / max(n_kept, 1), 4096, 1 << 18))
@@ -214,30 +179,24 @@ class Forest:
                 "where: the generator gives these conditions together no probability; loosen one of them"
             )
         pick = np.arange(size) if n_kept >= size else rng.integers(0, n_kept, size)
-        merged = {j: np.concatenate([v[j] for v in kept_values])[pick] for j in kept_values[0]}
-        return np.concatenate(kept_codes, axis=1)[:, pick], merged
+        return concatenated(kept).take(pick)
 
     def log_density(self, table: pd.DataFrame) -> np.ndarray:
         """log P(row), (n_rows,) nats: probabilities on the columns' grids, densities for continuous ones.
 
         -inf for a row the generator can't emit (a suppressed category, a broken dependency).
         """
-        codes = self.codec.features(table, self.codec.encode(table))
-        total = np.zeros(len(table))
+        rows = Rows.of_table(self.codec, table)
         with np.errstate(divide="ignore"):
-            for column in self.columns:
-                parts = self.codec.codecs[column.index].parts(
-                    table[self.codec.codecs[column.index].column.name]
-                )
-                total += np.log(column.probability(codes, parts))
-        return total
+            return sum((np.log(c.probability(rows)) for c in self.columns), start=np.zeros(len(table)))
 
     def save(self, path: Path) -> None:
         """Write the artifact directory; no training rows are in it."""
         metas, arrays = self.codec.state()
-        state = {"codecs": metas, "columns": [c.meta() for c in self.columns]}
-        for i, c in enumerate(self.columns):
-            arrays |= {f"forest.{i}.{k}": v for k, v in c.arrays().items()}
+        states = [c.state() for c in self.columns]
+        state = {"codecs": metas, "columns": [meta for meta, _ in states]}
+        for i, (_, own) in enumerate(states):
+            arrays |= {f"forest.{i}.{k}": v for k, v in own.items()}
         write_artifact(
             Path(path),
             name=self.name,
@@ -259,7 +218,7 @@ class Forest:
             for i, meta in enumerate(state["columns"]):
                 prefix = f"forest.{i}."
                 own = {k.removeprefix(prefix): v for k, v in arrays.items() if k.startswith(prefix)}
-                generator.columns.append(ColumnForest.from_state(meta, own))
+                generator.columns.append(column_from_state(generator.codec, meta, own))
         except (KeyError, ValueError, IndexError, TypeError) as e:
             raise ArtifactError(
                 f"{path}: the artifact is damaged ({type(e).__name__}); fit it again or fetch it anew"

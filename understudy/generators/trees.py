@@ -1,4 +1,4 @@
-"""Compiled kernels: grow an entropy tree on byte codes, find leaves, draw tokens.
+"""Compiled kernels: grow an entropy tree on byte codes, count and shrink what is in its leaves.
 
 Growing costs O(rows x features) a level whatever the number of classes: a node's rows are
 counting-sorted by each feature's codes and moved one by one from the right child to the left,
@@ -134,9 +134,10 @@ def _partition(x, mask, rows):
 def grow(codes, ordered, features, classes, weight, rows, n_classes, min_leaf, penalty, max_depth):
     """Grow a tree: split while the gain in log-likelihood (nats) exceeds `penalty` per class present.
 
+    A node is split for the first level of classes; where that gains too little, for the next one.
     codes (n_columns, n) uint8; ordered (n_columns,) bool; features (p,) int64, the columns to split on;
-    classes (n,) uint8; weight (n,) float64, summed for `min_leaf`; rows (m,) int64, reordered in place.
-    Returns the fields of `Tree`.
+    classes (n_levels, n) uint8, from coarse to fine; n_classes (n_levels,) int64; weight (n,) float64, summed for
+    `min_leaf`; rows (m,) int64, reordered in place. Returns the fields of `Tree`.
     """
     n = len(rows)
     most = 2 * max(int(n / max(min_leaf * 0.5, 1.0)), 1) + 3
@@ -159,20 +160,26 @@ def grow(codes, ordered, features, classes, weight, rows, n_classes, min_leaf, p
         a, b = begin[node], end[node]
         here = rows[a:b]
         m = b - a
-        counts = np.zeros(n_classes, np.int64)
-        total = _tally(here, classes, weight, counts)
-        present = np.sum(counts > 0)
-        if present > 1 and total >= 2 * min_leaf and depth[node] < max_depth and n_nodes + 2 <= most:
+        for level in range(len(n_classes)):
+            if feature[node] >= 0 or depth[node] >= max_depth or n_nodes + 2 > most:
+                break
+            counts = np.zeros(n_classes[level], np.int64)
+            total = _tally(here, classes[level], weight, counts)
+            if total < 2 * min_leaf:
+                break
+            present = np.sum(counts > 0)
             best = penalty * (present - 1)
+            if present < 2:
+                continue
             for j in range(len(features)):
                 f = features[j]
                 gain, m4 = _best_split(
                     codes[f],
                     ordered[f],
                     here,
-                    classes,
+                    classes[level],
                     weight,
-                    n_classes,
+                    n_classes[level],
                     clogc,
                     min_leaf,
                     counts,
@@ -199,46 +206,6 @@ def grow(codes, ordered, features, classes, weight, rows, n_classes, min_leaf, p
         left_child[:n_nodes].copy(),
         parent[:n_nodes].copy(),
     )
-
-
-@compiled
-def leaves(codes, feature, mask, left, start, out):
-    """The node each row ends in, out (n,) int32.
-
-    codes (n_columns, n) uint8; start (n,) int32, the root of each row's tree.
-    """
-    for i in range(codes.shape[1]):
-        node = start[i]
-        while feature[node] >= 0:
-            c = codes[feature[node], i]
-            go_left = (mask[node, c >> 6] >> np.uint64(c & 63)) & np.uint64(1)
-            node = left[node] + (0 if go_left else 1)
-        out[i] = node
-
-
-@compiled
-def draw(leaf, cdf, u, out):
-    """Draw a token for each row: the first one whose cumulative probability exceeds u.
-
-    leaf (n,) int32 rows of cdf (n_leaves, n_tokens) float32, u (n,) float64 in [0, 1), which is
-    replaced by what it leaves over inside the token, uniform again; out (n,) uint8.
-    """
-    last = cdf.shape[1] - 1
-    for i in range(len(leaf)):
-        row = cdf[leaf[i]]
-        v = u[i] * row[last]
-        lo, hi = 0, last
-        while lo < hi:
-            middle = (lo + hi) >> 1
-            if row[middle] > v:
-                hi = middle
-            else:
-                lo = middle + 1
-        below = row[lo - 1] if lo > 0 else np.float32(0)
-        width = row[lo] - below
-        rest = (v - below) / width if width > 0 else 0.5
-        u[i] = min(max(rest, 0.0), 0.9999999)
-        out[i] = lo
 
 
 @compiled

@@ -58,10 +58,10 @@ class ForestConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    n_trees: int = Field(16, ge=1, le=256)
-    min_leaf: float = Field(40, ge=1)
+    n_trees: int = Field(24, ge=1, le=256)
+    min_leaf: float = Field(60, ge=1)
     penalty: float = Field(1.0, ge=0)
-    shrinkage: float = Field(30, ge=0)
+    shrinkage: float = Field(60, ge=0)
     shrinkage_within: float = Field(30, gt=0)
     subsample: float = Field(0.5, gt=0, le=1)
     max_depth: int = Field(40, ge=1, le=200)

@@ -24,6 +24,9 @@ def impute(
     model: Model,
     table: Annotated[Path, typer.Argument(help="A table with missing cells, and the columns that were learnt.")],
     out: Annotated[Path, typer.Option("-o", "--out", help="The table: .csv, .parquet, .jsonl or .arrow.")],
+    likely: Annotated[
+        bool, typer.Option("--likely", help="Best guesses instead of draws: nearer, but with too little variation.")
+    ] = False,
     seed: Seed = 0,
     as_json: Json = False,
 ) -> None:
@@ -32,7 +35,9 @@ def impute(
 
     with console.progress("impute", quiet=as_json) as progress:
         progress(0.0, "filling gaps")
-        found = generator_stages.impute(model_dir=model_directory(model), table=table, out=out, seed=seed)
+        found = generator_stages.impute(
+            model_dir=model_directory(model), table=table, out=out, likely=likely, seed=seed
+        )
     console.show({**{k: int(v) for k, v in found.items()}, "table": out}, as_json=as_json)
 
 

@@ -18,8 +18,11 @@ ABLE = "autoregressive"
 """The generator that can do all of this."""
 
 
-def impute(*, model_dir: str | Path, table: str | Path, out: str | Path, seed: int = 0) -> dict[str, float]:
-    """Write `table` to `out` with its missing cells drawn from the generator, the other cells as they are.
+def impute(
+    *, model_dir: str | Path, table: str | Path, out: str | Path, likely: bool = False, seed: int = 0
+) -> dict[str, float]:
+    """Write `table` to `out` with its missing cells drawn from the generator (with `likely`: its best guesses), the
+    other cells as they are.
 
     Returns how many rows there were and how many cells were filled.
     Raises ConfigError for a generator that can't, SchemaError for a table that doesn't fit it.
@@ -32,7 +35,7 @@ def impute(*, model_dir: str | Path, table: str | Path, out: str | Path, seed: i
     format_of(out)
     generator = _able(base.load(model_dir), "impute", "fill missing cells")
     real = read_table(table)
-    filled = generator.impute(real, rng=np.random.default_rng(seed))
+    filled = generator.impute(real, rng=np.random.default_rng(seed), likely=likely)
     write_table(filled, out)
     cells = int(real.isna().sum().sum()) - int(filled.isna().sum().sum())
     return {"rows": float(len(real)), "cells_filled": float(cells)}

@@ -47,6 +47,8 @@ class Model:
 class Rows:
     """`n_rows` rows; columns are counted in the layout's order.
 
+    With `likely` the columns drawn under a share take their most likely value instead.
+
     Attributes:
         drawn: the tokens drawn or put, by column.
         seen: the tokens that later columns see.
@@ -56,9 +58,10 @@ class Rows:
     """
 
     def __init__(
-        self, model: Model, n_rows: int, rng: np.random.Generator, codecs: Mapping[int, Codec], weigh: bool = False
-    ) -> None:
-        self.model, self.rng, self.weigh = model, rng, weigh
+        self, model: Model, n_rows: int, rng: np.random.Generator, codecs: Mapping[int, Codec], *, weigh: bool = False,
+        likely: bool = False,
+    ) -> None:  # fmt: skip
+        self.model, self.rng, self.weigh, self.likely = model, rng, weigh, likely
         device = model.network.device
         self.generator = torch.Generator(device).manual_seed(int(rng.integers(1 << 62)))
         self.codecs = {i: codecs.get(i, model.codec.codecs[int(j)]) for i, j in enumerate(model.layout.columns)}
@@ -90,11 +93,22 @@ class Rows:
         else:
             p = sharpened(heads.log_pmf(state, i), *sharp)
             allowed = p * share
-            tokens = draw_index(allowed, self.generator)
+            tokens = self._likely(i, allowed) if self.likely else draw_index(allowed, self.generator)
             if self.weigh:
                 self.log_weight += torch.log(allowed.sum(1)) - torch.log(p.gather(1, tokens[:, None])[:, 0])
         self.put(i, self._settled(i, tokens))
         self.drawn[i] = tokens
+
+    def _likely(self, i: int, weights: Tensor) -> Tensor:
+        """The most probable category, or the token of an ordered column's median; weights (n_rows, most_tokens)."""
+        if isinstance(self.codecs[i], CategoricalCodec):
+            return weights.argmax(1)
+        cumulative = torch.cumsum(weights, 1)
+        return (cumulative < cumulative[:, -1:] / 2).sum(1)
+
+    def _uniform(self, n: int) -> np.ndarray:
+        """Where in their tokens values lie, (n,) in [0, 1)."""
+        return np.full(n, 0.5) if self.likely else self.rng.random(n)
 
     def _settled(self, i: int, tokens: Tensor) -> Tensor:
         """The tokens that the drawn values encode to."""
@@ -102,7 +116,7 @@ class Rows:
         if isinstance(codec, CategoricalCodec) or not codec.grid or codec.exact.all() or not codec.exact.any():
             return tokens
         drawn = tokens.cpu().numpy().astype(np.uint8)
-        self.values[i] = codec.decode(drawn, self.rng.random(len(drawn)))
+        self.values[i] = codec.decode(drawn, self._uniform(len(drawn)))
         return torch.from_numpy(codec.tokens_of(self.values[i]).astype(np.int64)).to(tokens.device)
 
     def log_prob(self) -> Tensor:
@@ -130,7 +144,7 @@ class Rows:
             codec = self.model.codec.codecs[j]
             determinant, table = self.model.lookups.get(j, (j, None))
             i = place[determinant]
-            u = self.rng.random(len(tokens[i]))
+            u = self._uniform(len(tokens[i]))
             if table is not None:
                 found[j] = (codecs or {}).get(j, codec).decode(table[seen[i]], u)
             elif i in self.values:

@@ -131,8 +131,8 @@ class Sampler:
 
     @threads(1)
     @torch.inference_mode()
-    def fill(self, tokens: np.ndarray, missing: np.ndarray, rng: np.random.Generator) -> Part:
-        """Values for cells that are missing, given the others: {column of the codec: (n_rows,) values}.
+    def fill(self, tokens: np.ndarray, missing: np.ndarray, rng: np.random.Generator, likely: bool) -> Part:
+        """Values, drawn or `likely`, for cells that are missing, given the others: {codec column: (n_rows,) values}.
 
         tokens (n codec columns, n_rows) uint8; missing (n codec columns, n_rows) bool. Only missing cells of the
         answer mean anything. A missing value is never drawn.
@@ -149,14 +149,14 @@ class Sampler:
         for k, pattern in enumerate(patterns):
             rows = concerned[which.ravel() == k]
             for part in np.array_split(rows, -(-len(rows) // self.chunk)):
-                values = self._fill_pattern(tokens[:, part], pattern, rng)
+                values = self._fill_pattern(tokens[:, part], pattern, rng, likely)
                 for j in np.flatnonzero(pattern):
                     found[int(j)][part] = values[int(j)]
         return found
 
-    def _fill_pattern(self, tokens: np.ndarray, pattern: np.ndarray, rng: np.random.Generator) -> Part:
+    def _fill_pattern(self, tokens: np.ndarray, pattern: np.ndarray, rng: np.random.Generator, likely: bool) -> Part:
         """As `fill`, for rows that miss the same columns: pattern (n codec columns,) bool."""
-        rows, columns = Rows(self.model, tokens.shape[1], rng, {}), self.model.layout.columns
+        rows, columns = Rows(self.model, tokens.shape[1], rng, {}, likely=likely), self.model.layout.columns
         for i, j in enumerate(columns):
             if not pattern[j]:
                 rows.put(i, torch.from_numpy(tokens[j].astype(np.int64)).to(rows.log_weight.device))

@@ -79,8 +79,13 @@ class Heads(nn.Module):
     def nll(self, states: Tensor, tokens: Tensor) -> Tensor:
         """-log P(token), (n_columns, batch) nats, 0 for tokens that are never emitted.
 
-        states (n_columns, batch, width); tokens (batch, n_columns) int64.
+        states (n_columns, batch, width); tokens (batch, n_columns) int64. In single precision under autocast too:
+        half precision would round log frequencies.
         """
+        with torch.autocast(states.device.type, enabled=False):
+            return self._nll(states.float(), tokens)
+
+    def _nll(self, states: Tensor, tokens: Tensor) -> Tensor:
         wanted = tokens.T
         group, fine = self.group.gather(1, wanted), self.fine.gather(1, wanted)
         weight = torch.baddbmm(self.weight, self.smooth, self.waves)

@@ -81,7 +81,7 @@ class Rows:
         counts by that much only: what a condition allows of it."""
         heads, sharp = self.model.network.heads, (self.model.temperature, self.model.top_p)
         with self.model.precision():
-            state = self.session.state(i)
+            state = self.session.state(i).float()
         if share is None:
             group = draw_index(sharpened(heads.group_logits(state, i), *sharp), self.generator)
             place = torch.zeros_like(group)

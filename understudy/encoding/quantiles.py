@@ -71,12 +71,14 @@ def open_tail(bin_knots: np.ndarray, beyond: np.ndarray, share: float, inner: fl
     """The knots of the last bin, with a tail from `inner` to `limit` in place of the values beyond `inner`.
 
     `share` of the bin lies beyond. The tail is inner + (limit - inner) t^p, with p such that its median is that of
-    `beyond`: too few units are there to give away more of them than that, and about where they end.
+    `beyond`: too few units are there to give away more of them than that, and about where they end. It reaches a
+    little further, to be cut off at the limit: about one value in `len(beyond)` lies there, as the largest one did.
     """
     half = abs(float(np.median(beyond)) - inner) / abs(limit - inner)
     power = float(np.clip(np.log(max(half, 1e-9)) / np.log(0.5), 1, 30))
     t = np.clip((np.linspace(0, 1, N_KNOTS) - (1 - share)) / share, 0, None)
-    return np.where(t > 0, inner + (limit - inner) * t**power, bin_knots)
+    reach = 1 + 1 / (len(beyond) * power)
+    return np.where(t > 0, inner + (limit - inner) * (reach * t) ** power, bin_knots)
 
 
 def open_ends(

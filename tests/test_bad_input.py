@@ -148,7 +148,7 @@ CASES: dict[str, tuple[Prepare, str]] = {
     "schema that does not fit": (with_schema('{"columns": [{"name": "sex", "kind": "numerical"}]}'), "'sex' doesn't hold numerical"),
     "schema bounds": (with_schema('{"columns": [{"name": "age", "kind": "numerical", "decimals": 0, "minimum": 0, "maximum": 30}]}'), "outside the schema's maximum"),
     # the generator
-    "unknown generator": (fit(ROWS, "--generator", "magic"), "generator 'magic' is not known; choose one of: forest"),
+    "unknown generator": (fit(ROWS, "--generator", "magic"), "generator 'magic' is not known; choose one of: auto, forest"),
     "unknown setting": (fit(ROWS, "--set", "depth=3"), "generator forest: depth"),
     "setting out of range": (fit(ROWS, "--set", "n_trees=0"), "generator forest: n_trees"),
     "setting without value": (fit(ROWS, "--set", "n_trees"), "write key=value"),
@@ -158,7 +158,7 @@ CASES: dict[str, tuple[Prepare, str]] = {
     "missing model": (lambda tmp: ["sample", str(tmp / "none"), "-n", "1", "-o", str(tmp / "s.csv")], "no generator here"),
     "tampered weights": (sample(damage=lambda m: (m / "weights.safetensors").write_bytes(b"\0" * 99)), "doesn't match its checksum"),
     "truncated manifest": (sample(damage=lambda m: (m / "generator.json").write_text('{"form')), "damaged"),
-    "foreign format number": (sample(damage=edit(format=2)), "artifact format 2 is not one this version reads"),
+    "foreign format number": (sample(damage=edit(format=99)), "artifact format 99 is not one this version reads"),
     "foreign generator": (sample(damage=edit(name="gan")), "holds a 'gan' generator"),
     "unregistered model": (lambda tmp: ["sample", "models:/nobody@champion", "-n", "1", "-o", str(tmp / "s.csv")], "no registry at"),
     "negative rows": (sample("-n", "-5"), "n_rows is -5"),

@@ -10,7 +10,7 @@ def test_defaults_and_an_empty_section() -> None:
     p = Params.parse("gate:\nsample: {n_rows: 500}\n")
     assert p.gate == {}
     assert p.sample.n_rows == 500
-    assert p.generator.name == "forest"
+    assert p.generator.name == "auto"
     assert p.data.split_seed is None
 
 

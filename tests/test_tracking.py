@@ -85,7 +85,8 @@ def test_what_is_logged(server: str, client: mlflow.MlflowClient, tmp_path: Path
     assert run.info.status == "FINISHED"
     assert run.data.metrics["c2st_auc"] == 0.55
     assert run.data.metrics["audit.mia_auc"] == 0.5
-    assert run.data.params["generator.name"] == "forest"
+    assert run.data.params["generator.name"] == "auto"
+    assert run.data.tags["generator.name"] == "independent"  # what was fitted
     assert "data.split_seed" not in run.data.params
     assert {a.path for a in client.list_artifacts(made.run_id)} == {"evaluation", "audit", "schema.json"}
     reports = {a.path for a in client.list_artifacts(made.run_id, "evaluation")}

@@ -101,8 +101,8 @@ def fit(
     ],
     out: Annotated[Path, typer.Option("-o", "--out", help="The generator's directory.")],
     generator: Annotated[
-        str, typer.Option(help="The generator's name; see `understudy generators`.")
-    ] = "forest",
+        str, typer.Option(help="The generator's name, or auto: chosen by the table; see `understudy generators`.")
+    ] = "auto",
     target: Target = None,
     unit: Unit = None,
     schema: SchemaFile = None,
@@ -134,7 +134,7 @@ def fit(
             checkpoint=checkpoint,
             progress=progress,
         )
-    console.show({"generator": generator, **_counts(result.metrics), "model": out}, as_json=as_json)
+    console.show({**result.facts, **_counts(result.metrics), "model": out}, as_json=as_json)
 
 
 @app.command()

@@ -81,9 +81,9 @@ class Preprocess(Section):
 
 
 class Generator(Section):
-    """Which generator, its seed, and its own options, e.g. `{min_leaf: 100}`."""
+    """Which generator (`auto` chooses by the table), its seed, and its own options, e.g. `{min_units: 20}`."""
 
-    name: str = "forest"
+    name: str = "auto"
     seed: Seed = 0
     config: dict[str, Any] = {}
 

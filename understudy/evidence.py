@@ -51,6 +51,13 @@ class Evidence:
         return TableSchema.read(self.tables / "schema.json")
 
     @property
+    def generator(self) -> str:
+        """The name of the generator that was fitted, also where the parameters say `auto`. Raises ArtifactError."""
+        from understudy.generators.base import read_manifest
+
+        return str(read_manifest(self.model_dir)["name"])
+
+    @property
     def metrics(self) -> dict[str, float]:
         """The evaluation's figures under their names, the audit's with the prefix `audit.`."""
         audited = _read(self.audit / "metrics.json")
@@ -76,7 +83,7 @@ class Evidence:
             "schema.sha256": self.schema.sha256(),
             "code.commit": self.code_commit,
             "audit.verdict": self.verdict,
-            "generator.name": self.params.generator.name,
+            "generator.name": self.generator,
             KEY: self.key,
         }
         return {k: v for k, v in known.items() if v}

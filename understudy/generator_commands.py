@@ -64,20 +64,19 @@ def update(
 
 def generators(as_json: Json = False) -> None:
     """The generators there are, and their settings."""
-    from understudy.generators.base import DEFAULT, REGISTRY, generator_class
+    from understudy.generators import auto
+    from understudy.generators.base import REGISTRY, generator_class
 
     found = {name: generator_class(name) for name in REGISTRY}
     if as_json:
-        listed = {
-            n: {"summary": c.summary, "settings": c().config.model_dump(), "default": n == DEFAULT}
-            for n, c in found.items()
-        }
-        console.show(listed, as_json=True)
+        listed = {n: {"summary": c.summary, "settings": c().config.model_dump()} for n, c in found.items()}
+        first = {auto.NAME: {"summary": auto.SUMMARY, "rule": auto.RULE, "default": True}}
+        console.show(first | {n: {**c, "default": False} for n, c in listed.items()}, as_json=True)
         return
-    rows = []
+    rows = [(f"{auto.NAME} (default)", auto.SUMMARY, f"those of the chosen one. The rule: {auto.RULE}")]
     for name, c in found.items():
         settings = ", ".join(f"{k}={v}" for k, v in c().config.model_dump().items())
-        rows.append((f"{name} (default)" if name == DEFAULT else name, c.summary, settings))
+        rows.append((name, c.summary, settings))
     console.show_rows(("generator", "what it is", "settings (--set key=value)"), rows)
 
 

@@ -48,6 +48,7 @@ def train(params: ParamsFile = PARAMS, out: OutDir = OUT) -> None:
         config=chosen.config,
         seed=chosen.seed,
     )
+    typer.echo("  ".join(f"{name}: {value}" for name, value in made.facts.items()))
     _say(made.metrics)
 
 

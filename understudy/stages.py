@@ -33,10 +33,11 @@ TABLES = ("train", "members", "nonmembers", "reference", "test", "holdout")
 
 @dataclass(frozen=True)
 class StageResult:
-    """What a stage wrote, and its numbers."""
+    """What a stage wrote, its numbers, and what else there is to say."""
 
     paths: dict[str, Path]
     metrics: dict[str, float] = field(default_factory=dict)
+    facts: dict[str, str] = field(default_factory=dict)
 
 
 def preprocess(
@@ -86,19 +87,24 @@ def train(
     *, train: str | Path, schema: str | Path, model_dir: str | Path, generator: str,
     config: Mapping[str, Any] | None = None, seed: int = 0, progress: Progress | None = None,
 ) -> StageResult:  # fmt: skip
-    """Fit the generator named `generator` on the train table; writes its artifact to `model_dir`."""
+    """Fit the generator named `generator` (`auto`: one chosen by the table) on the train table.
+
+    Writes its artifact to `model_dir`; `facts` say which was chosen and why.
+    """
     import numpy as np
 
-    from understudy.generators import base
+    from understudy.generators import auto
 
     table_schema = TableSchema.read(schema)
-    made = base.create(generator, **(config or {}))
+    auto.check(generator, config)
     table = _table(train, table_schema)
+    made, choice = auto.create(generator, config, table, table_schema)
     started = time.perf_counter()
     made.fit(table, schema=table_schema, rng=np.random.default_rng(seed), progress=progress)
     seconds = time.perf_counter() - started
     made.save(Path(model_dir))
-    return StageResult({"model": Path(model_dir)}, {"rows_train": float(len(table)), "fit_seconds": seconds})
+    metrics = {"rows_train": float(len(table)), "fit_seconds": seconds}
+    return StageResult({"model": Path(model_dir)}, metrics, choice.facts())
 
 
 def fit(
@@ -114,18 +120,19 @@ def fit(
     import numpy as np
 
     from understudy.generator_stages import checkpointing
-    from understudy.generators import base
+    from understudy.generators import auto
     from understudy.preparation import prepare
 
-    made = base.create(generator, **(config or {}))
-    keep = checkpointing(made, checkpoint)
+    auto.check(generator, config)
     table, schema, profile = prepare(data.path or "", data, progress or _silent, seed=seed)
+    made, choice = auto.create(generator, config, table, schema)
+    keep = checkpointing(made, checkpoint)
     started = time.perf_counter()
     made.fit(table, schema=schema, rng=np.random.default_rng(seed), progress=progress, **keep)
     seconds = time.perf_counter() - started
     made.save(Path(model_dir))
     counts = {"rows_source": float(profile["rows_source"]), "rows_train": float(len(table))}
-    return StageResult({"model": Path(model_dir)}, counts | {"fit_seconds": seconds})
+    return StageResult({"model": Path(model_dir)}, counts | {"fit_seconds": seconds}, choice.facts())
 
 
 def sample(

@@ -139,7 +139,7 @@ def _run(client: MlflowClient, evidence: Evidence) -> Run:
     found = client.search_runs([place], f"tags.`{KEY}` = '{evidence.key}'", max_results=1)
     if found:
         return found[0]
-    name = f"{evidence.params.model_name()} {evidence.params.generator.name} {evidence.verdict}"
+    name = f"{evidence.params.model_name()} {evidence.generator} {evidence.verdict}"
     return client.create_run(place, tags=evidence.tags(), run_name=name)
 
 

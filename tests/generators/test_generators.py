@@ -90,7 +90,7 @@ def test_errors_name_the_thing(fitted: dict, name: str) -> None:
 
 
 def test_an_unknown_generator_lists_the_known_ones() -> None:
-    with pytest.raises(ConfigError, match="'tree' is not known; choose one of: forest"):
+    with pytest.raises(ConfigError, match="'tree' is not known; choose one of: auto, forest"):
         create("tree")
 
 

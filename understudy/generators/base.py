@@ -38,7 +38,8 @@ REGISTRY = {
     "independent": "understudy.generators.independent:Independent",
     "bootstrap": "understudy.generators.bootstrap:Bootstrap",
 }
-DEFAULT = "forest"
+DEFAULT = "auto"
+"""Not in the registry: `understudy.generators.auto` chooses one of these for a table."""
 
 
 @runtime_checkable
@@ -79,8 +80,10 @@ class Generator(Protocol):
 
 def generator_class(name: str) -> type[Any]:
     """Raises ConfigError for a name that isn't registered."""
+    if name == DEFAULT:
+        raise ConfigError(f"generator {name!r} is a choice made for a table; name one of: {', '.join(REGISTRY)}")
     if name not in REGISTRY:
-        raise ConfigError(f"generator {name!r} is not known; choose one of: {', '.join(REGISTRY)}")
+        raise ConfigError(f"generator {name!r} is not known; choose one of: {DEFAULT}, {', '.join(REGISTRY)}")
     module, _, attribute = REGISTRY[name].partition(":")
     return getattr(importlib.import_module(module), attribute)  # type: ignore[no-any-return]
 

@@ -1,6 +1,6 @@
 """How the cost of fitting and sampling grows with the table: `python -m benchmarks.scaling`.
 
-    python -m benchmarks.scaling --generators forest independent --json scaling.json --plot docs/images/scaling.png
+    python -m benchmarks.scaling --generators forest autoregressive --json scaling.json --plot scaling.png
     python -m benchmarks.scaling --rows 10000 100000 1000000 --columns 10 30 100 300
 
 Fits simulated tables of mixed kinds: over `--rows` with `--at-columns` columns, and over `--columns` with `--at-rows`
@@ -24,6 +24,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from benchmarks import plots
 from benchmarks.cost import SYNTHETIC, Cost, measure_cost
 from benchmarks.yardstick import lightgbm
 from understudy.canonical import conform
@@ -140,42 +141,12 @@ def growth(points: Sequence[Point], of: str) -> str:
     return text
 
 
-def plot(series: dict[str, list[list[Point]]], path: Path) -> None:
-    """Time and memory over rows and over columns, a line a generator."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot as plt
-
-    figure, axes = plt.subplots(2, 2, figsize=(9, 6.4), sharex="col")
-    for column, of in enumerate(("rows", "columns")):
-        for name, (by_rows, by_columns) in series.items():
-            points = (by_rows, by_columns)[column]
-            sizes = [getattr(p, of) for p in points]
-            axes[0, column].plot(sizes, [p.cost.fit_seconds for p in points], "o-", label=name)
-            axes[1, column].plot(sizes, [p.cost.peak_mb for p in points], "o-", label=name)
-        fixed = [p for both in series.values() for p in both[column]][:1]
-        at = f", {fixed[0].columns} columns" if column == 0 else f", {fixed[0].rows:,} rows"
-        axes[1, column].set_xlabel(of + at if fixed else of)
-        axes[0, column].set(xscale="log", yscale="log")
-        axes[1, column].set(xscale="log")
-        axes[1, column].set_ylim(0, 1.05 * axes[1, column].get_ylim()[1])
-    axes[0, 0].set_ylabel("seconds to fit")
-    axes[1, 0].set_ylabel("peak memory, MiB")
-    axes[0, 0].legend(frameon=False)
-    for ax in axes.flat:
-        ax.grid(alpha=0.3)
-        ax.spines[["top", "right"]].set_visible(False)
-    figure.tight_layout()
-    figure.savefig(path, dpi=110)
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--generators", nargs="+", default=["forest", "independent"])
-    parser.add_argument("--rows", type=int, nargs="+", default=[10_000, 30_000, 100_000, 300_000, 1_000_000])
+    parser.add_argument("--generators", nargs="+", default=["forest", "autoregressive"])
+    parser.add_argument("--rows", type=int, nargs="*", default=[10_000, 30_000, 100_000, 300_000, 1_000_000])
     parser.add_argument("--at-columns", type=int, default=30)
-    parser.add_argument("--columns", type=int, nargs="+", default=[10, 30, 100, 300])
+    parser.add_argument("--columns", type=int, nargs="*", default=[10, 30, 100, 300])
     parser.add_argument("--at-rows", type=int, default=10_000)
     parser.add_argument("--sample", type=int, default=300_000, help="rows to sample of each")
     parser.add_argument("--quality", action="store_true", help="also measure C2ST and the TSTR gap")
@@ -203,11 +174,19 @@ def main() -> None:
         for points, of in ((by_rows, "rows"), (by_columns, "columns")):
             if len(points) > 1:
                 print(growth(points, of))
+    flat = [
+        {"over": over} | asdict(p)
+        for both in series.values()
+        for over, points in zip(("rows", "columns"), both, strict=True)
+        for p in points
+    ]
     if options.json:
-        flat = [asdict(p) for both in series.values() for points in both for p in points]
         options.json.write_text(json.dumps({"python": sys.version.split()[0], "points": flat}, indent=1))
     if options.plot:
-        plot(series, options.plot)
+        import matplotlib
+
+        matplotlib.use("Agg")
+        plots.scaling(flat, options.plot)
 
 
 if __name__ == "__main__":

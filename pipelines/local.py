@@ -35,6 +35,7 @@ from understudy.config import Params
 from understudy.errors import PipelineError
 from understudy.evidence import PASS, Registration
 from understudy.files import atomic, remove, storage_error, write_text
+from understudy.generators.base import read_manifest
 from understudy.progress import Progress
 from understudy.provenance import file_md5
 from understudy.stages import policy
@@ -61,6 +62,7 @@ class RunResult:
         paths: what was published, by name.
         metrics: the evaluation's figures.
         seconds: of each step, and in `total` of the whole.
+        generator: the name of the one that was fitted, also where the parameters say `auto`.
     """
 
     verdict: str
@@ -69,6 +71,7 @@ class RunResult:
     paths: dict[str, Path]
     metrics: dict[str, float]
     seconds: dict[str, float]
+    generator: str
 
     @property
     def passed(self) -> bool:
@@ -85,7 +88,7 @@ class RunResult:
             "report": _here(self.paths["evaluation"] / "report.html"),
             "audit": _here(self.paths["audit"] / "audit.html"),
             "synthetic table": _here(self.paths["synthetic.csv"]),
-            "generator": _here(self.paths["model"]),
+            "generator": f"{_here(self.paths['model'])} ({self.generator})",
         }
         if made.version is not None:
             shown["registered"] = f"{made.name} version {made.version} ({made.reason})"
@@ -226,13 +229,14 @@ def _publish(root: Path, out: Path, log: StepLog, started: float) -> RunResult:
         raise PipelineError(f"the model passed but was not registered; see {out / 'run.log'}")
     registration = Registration.read(answer)
     metrics = json.loads((found["evaluation"] / "metrics.json").read_text(encoding="utf-8"))
+    fitted = read_manifest(found["model"])["name"]
     for name, path in found.items():
         with atomic(out / name) as tmp:
             shutil.move(path, tmp)
     _to_csv(out / "synthetic.parquet", out / "synthetic.csv")
     paths = {name: out / name for name in (*OUTPUTS, "synthetic.csv", "run.json", "run.log")}
     seconds = log.seconds | {"total": round(time.perf_counter() - started, 2)}
-    result = RunResult(report["verdict"], tuple(report["reasons"]), registration, paths, metrics, seconds)
+    result = RunResult(report["verdict"], tuple(report["reasons"]), registration, paths, metrics, seconds, fitted)
     write_text(out / "run.json", result.to_json())
     return result
 

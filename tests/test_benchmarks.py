@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from benchmarks import frontier, scaling, simulated, tables
+from benchmarks import frontier, plots, scaling, simulated, tables
 from benchmarks.cost import SYNTHETIC, measure_cost
 from benchmarks.yardstick import score
 from tests.people import conformed_people
@@ -114,6 +114,33 @@ def test_scaling_tables_are_of_one_population_and_many_kinds() -> None:
     assert len(schema.modelled) == 30 and not table.equals(again)
     a, b = (np.corrcoef(t[["c1", "c7", "c8"]].to_numpy(dtype=float).T) for t in (table, again))
     assert np.abs(a - b).max() < 0.1  # 4 standard errors of a correlation of 3,000 rows
+
+
+def test_auto_is_measured_as_what_it_chooses_on_as_many_rows_as_asked() -> None:
+    """The rule takes `forest` for 90 rows; with the same seed the same rows are learnt and drawn."""
+    parts = tables.load("wine")
+    found = [frontier.measure(name, {}, 3, parts, n_rows=90, n_sample=200) for name in ("auto", "forest")]
+    quality = [{k: v for k, v in f.items() if k in frontier.HEADER.values()} for f in found]
+    assert quality[0] == quality[1]
+    with pytest.raises(RuntimeError, match="forest failed with exit code 1: .*width"):
+        frontier.measure("auto", {"width": 8}, 3, parts, n_rows=90)
+
+
+def test_pictures_are_made_of_what_was_measured(tmp_path: Path) -> None:
+    seeds = [{"C2ST": 0.52, "MIA": 0.50, "fit s": 9.0}, {"C2ST": 0.54, "MIA": 0.51, "fit s": 11.0}]
+    runs = [{"table": t, "generator": g, "runs": seeds} for t in ("adult", "credit") for g in ("auto", "forest")]
+    (dot,) = plots.own_dots(runs)
+    assert (dot.name, dot.ours) == ("forest", True)
+    assert (dot.c2st, dot.mia, dot.seconds) == pytest.approx((0.53, 0.505, 10))
+    assert dot.errors == pytest.approx((0.01, 0.005))  # sd .0141 and .0071 over the root of 2
+    plots.frontier([dot, *plots.PEERS], tmp_path / "f.png")
+    points = [
+        {"over": over, "generator": "forest", "rows": 10**k, "columns": 5 * k, "cost": {"fit_seconds": k, "peak_mb": 99 * k}}
+        for over in ("rows", "columns")
+        for k in (3, 4)
+    ]
+    plots.scaling(points, tmp_path / "s.svg")
+    assert (tmp_path / "f.png").stat().st_size > 10_000 and "<svg" in (tmp_path / "s.svg").read_text()
 
 
 @pytest.mark.slow

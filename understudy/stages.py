@@ -99,6 +99,8 @@ def train(
     auto.check(generator, config)
     table = _table(train, table_schema)
     made, choice = auto.create(generator, config, table, table_schema)
+    if progress and choice.reason:
+        progress(0.0, f"{choice.name}, since {choice.reason}")
     started = time.perf_counter()
     made.fit(table, schema=table_schema, rng=np.random.default_rng(seed), progress=progress)
     seconds = time.perf_counter() - started

@@ -6,6 +6,7 @@ import numpy as np
 
 from understudy.compiled import compiled
 
+GOLDEN = 0.6180339887498949
 
 @compiled
 def leaves(codes, feature, mask, left, start, out):
@@ -29,7 +30,6 @@ def spread(leaf, order, n_leaves, start, out):
     leaf (n,) int32; order (n,) int64, a random permutation of the rows; start, uniform on [0, 1). The numbers are a
     Kronecker sequence of the golden ratio, along the rows sorted by leaf.
     """
-    golden = 0.6180339887498949
     place = np.zeros(n_leaves + 1, np.int64)
     for i in range(len(leaf)):
         place[leaf[i] + 1] += 1
@@ -37,7 +37,7 @@ def spread(leaf, order, n_leaves, start, out):
         place[k + 1] += place[k]
     for k in range(len(order)):
         i = order[k]
-        x = start + golden * place[leaf[i]]
+        x = start + GOLDEN * place[leaf[i]]
         place[leaf[i]] += 1
         out[i] = x - np.floor(x)
 

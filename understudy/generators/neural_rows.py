@@ -99,6 +99,12 @@ class Rows:
         self.put(i, self._settled(i, tokens))
         self.drawn[i] = tokens
 
+    def note(self, i: int, tokens: np.ndarray) -> np.ndarray:
+        """Take column `i` as drawn elsewhere, (n_rows,) uint8; the tokens that later columns are to see."""
+        self.drawn[i] = torch.from_numpy(tokens)
+        self.seen[i] = self._settled(i, self.drawn[i])
+        return self.seen[i].numpy().astype(np.uint8)
+
     def _likely(self, i: int, weights: Tensor) -> Tensor:
         """The most probable category, or the token of an ordered column's median; weights (n_rows, most_tokens)."""
         if isinstance(self.codecs[i], CategoricalCodec):

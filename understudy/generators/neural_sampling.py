@@ -14,6 +14,8 @@ from torch import Tensor
 from understudy.encoding import Codec
 from understudy.encoding.categorical import CategoricalCodec
 from understudy.errors import ConfigError
+from understudy.generators.neural_compiled import CompiledMlp
+from understudy.generators.neural_mlp import NarrowMlp
 from understudy.generators.neural_network import threads
 from understudy.generators.neural_rows import Model, Rows
 
@@ -40,6 +42,8 @@ class Sampler:
     def __init__(self, model: Model) -> None:
         self.model, self.chunk = model, model.network.most_rows()
         self.place = {int(j): i for i, j in enumerate(model.layout.columns)}
+        plain = model.temperature == 1.0 and model.top_p == 1.0 and model.network.device.type == "cpu"
+        self.compiled = CompiledMlp(model.network) if plain and isinstance(model.network, NarrowMlp) else None
 
     def rows(self, n_rows: int, rng: np.random.Generator, conditions: Mapping[int, Condition]) -> Part:
         """Values of all columns by their place in the codec: floats, or label indices for categories.
@@ -68,8 +72,13 @@ class Sampler:
 
     def _free(self, n_rows: int, rng: np.random.Generator) -> Part:
         rows = Rows(self.model, n_rows, rng, {})
-        for i in range(self.model.layout.n_columns):
-            rows.draw(i)
+        if self.compiled:
+            seen = np.empty((self.model.layout.n_columns, n_rows), dtype=np.uint8)
+            for i in range(len(seen)):
+                seen[i] = rows.note(i, self.compiled.draw(i, seen[:i], rng))
+        else:
+            for i in range(self.model.layout.n_columns):
+                rows.draw(i)
         return rows.decoded()
 
     def _shares(self, conditions: Mapping[int, Condition]) -> dict[int, Tensor]:

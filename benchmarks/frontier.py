@@ -130,13 +130,17 @@ def report(options: argparse.Namespace) -> None:
         learnt = min(options.rows or len(train), len(train))
         sizes.append(f"{table}: {learnt:,} train rows, {len(holdout):,} holdout rows, {train.shape[1]} columns, "
                      + (f"gap in {metric_of(schema)}" if schema.target else "no target"))  # fmt: skip
+        measured: dict[tuple[str, str], pd.DataFrame] = {}
         for name in options.generators:
             prefix = f"{name}."
             settings = parse_settings([s.removeprefix(prefix) for s in options.set if s.startswith(prefix)])
-            found = pd.DataFrame(
-                [measure(name, settings, seed, parts, learnt, options.sample) for seed in range(options.seeds)]
-            )
             choice = auto.resolve(name, learnt, schema, settings)
+            key = (choice.name, json.dumps(settings, sort_keys=True))
+            if key not in measured:  # else `auto` chose one that was measured already, or the other way round
+                measured[key] = pd.DataFrame(
+                    [measure(name, settings, seed, parts, learnt, options.sample) for seed in range(options.seeds)]
+                )
+            found = measured[key]
             runs.append(
                 {"table": table, "generator": name, "chosen": choice.name, "rows": learnt, "settings": settings,
                  "runs": found.to_dict("records")}

@@ -9,7 +9,7 @@ from tests.people import conformed_people
 from understudy.canonical import conform
 from understudy.generators import create
 from understudy.generators.draws import draw, leaves
-from understudy.generators.trees import Tree, grow
+from understudy.generators.trees import Tree, grow, shrink
 from understudy.inference import infer_schema
 from understudy.schema import TableSchema
 
@@ -165,3 +165,20 @@ def test_tiny_tables(n_rows: int) -> None:
         table.iloc[:n_rows].reset_index(drop=True), schema=schema, rng=np.random.default_rng(0)
     )
     assert len(forest.sample(100, rng=np.random.default_rng(0))) == 100
+
+
+def test_a_leaf_that_differs_clearly_is_shrunk_less_than_one_that_may_by_chance() -> None:
+    feature, left = np.array([0, -1, -1], dtype=np.int16), np.array([1, 0, 0], dtype=np.int32)
+    levels = np.stack([np.arange(3)] * 2)
+    floor, weights = np.full(3, 1 / 3), np.array([60.0, 30.0])
+
+    def pull(child: list[float]) -> float:
+        """How far the first leaf is drawn from its own frequencies to its parent's, 0 to 1."""
+        counts = np.array([[0.0] * 3, child, [400.0, 400.0, 400.0]])
+        p = shrink(counts, feature, left, levels, weights, floor)
+        own = np.array(child) / sum(child)
+        return float(np.abs(p[1] - own).sum() / np.abs(p[0] - own).sum())
+
+    # 60 rows, 60 of prior weight: one weight for all would draw every leaf half-way.
+    assert pull([60.0, 0.0, 0.0]) < 0.15
+    assert pull([22.0, 21.0, 17.0]) > 0.7

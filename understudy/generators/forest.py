@@ -49,7 +49,8 @@ class ForestConfig(BaseModel):
         n_trees: trees a column; a row's token is drawn from one of them at random.
         min_leaf: the least number of privacy units in a leaf.
         penalty: nats a split must gain per group of tokens in the node, and per row that a unit has on average.
-        shrinkage: the weight of the parent node in a leaf's distribution over coarse groups, in units.
+        shrinkage: the weight of the parent node in a leaf's distribution over coarse groups, in units; each node
+            takes .1 to 3 times that, whichever makes its rows most likely.
         shrinkage_within: the same for finer groups within coarse ones, and tokens within those.
         subsample: the share of rows that shape each tree; all rows count in its leaves.
         max_depth: the most splits from root to leaf.

@@ -9,11 +9,15 @@ heuristic for more).
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import numpy as np
 
 from understudy.compiled import compiled
+
+MULTIPLES = (0.1, 0.3, 1.0, 3.0)
+"""Of the usual weight of a parent in its child's distribution, one of which each node takes."""
 
 
 class Tree(NamedTuple):
@@ -218,12 +222,32 @@ def count(leaf, tokens, n_nodes, n_tokens):
 
 
 @compiled
+def _concentration(counts, prior, usual):
+    """The multiple of `usual` under which counts (k,) are most likely, drawn from a Dirichlet around prior (k,).
+
+    So a node that differs clearly from its parent goes its own way, and one that may differ by chance doesn't
+    (empirical Bayes; the likelihood is Polya's: Minka 2000, equation 3).
+    """
+    total = counts.sum()
+    best, chosen = -np.inf, usual
+    for multiple in MULTIPLES:
+        w = usual * multiple
+        likelihood = math.lgamma(w) - math.lgamma(w + total)
+        for k in range(len(counts)):
+            if counts[k] > 0.0 and prior[k] > 0.0 and w > 0.0:
+                likelihood += math.lgamma(w * prior[k] + counts[k]) - math.lgamma(w * prior[k])
+        if likelihood > best:
+            best, chosen = likelihood, w
+    return chosen
+
+
+@compiled
 def shrink(counts, feature, left, levels, weights, floor):
     """Probabilities of the tokens in every node, shrunk toward the parent's; (n_nodes, n_tokens) float64.
 
     levels (n_levels, n_tokens) int64: nested groups of tokens, from coarse to the tokens themselves. A group's share
-    of the group it lies in is (c + w p_parent) / (n + w), with w of `weights` (n_levels,): the coarse picture
-    follows the node's rows, the fine one needs more of them. The root is shrunk toward `floor` (n_tokens,).
+    of the group it lies in is (c + w p_parent) / (n + w), with w of `weights` (n_levels,); at the coarsest level a
+    multiple of it, see `_concentration`. The root is shrunk toward `floor` (n_tokens,).
     """
     n_nodes, n_tokens = counts.shape
     for node in range(n_nodes - 1, -1, -1):
@@ -249,6 +273,8 @@ def shrink(counts, feature, left, levels, weights, floor):
                 own[levels[level, t]] += counts[node, t]
                 prior[levels[level, t]] += q[t]
             w = weights[level]
+            if level == 0 and node > 0:
+                w = _concentration(own, prior, w)
             for t in range(n_tokens):
                 g = levels[level, t]
                 if prior[g] <= 0.0:

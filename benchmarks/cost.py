@@ -33,12 +33,14 @@ class Cost:
 
     Attributes:
         fit_seconds: of `fit`, kernels compiled before, the table in memory.
+        fit_cpu_seconds: what all threads together spent on it, which other work on the machine hardly changes.
         rows_per_second: drawn in memory, without writing.
         fit_mb, peak_mb: peak resident memory up to the end of the fit, and of writing `n_rows` samples too, in MiB.
         idle_mb: the peak before the fit: interpreter, libraries, table, compiled kernels.
     """
 
     fit_seconds: float
+    fit_cpu_seconds: float
     rows_per_second: float
     fit_mb: float
     peak_mb: float
@@ -87,9 +89,9 @@ def fit_and_sample(
     warm = create(generator, **settings).fit(few, schema=schema, rng=np.random.default_rng(0))
     warm.sample(10, rng=np.random.default_rng(0))
     idle = peak_mb()
-    started = time.perf_counter()
+    started, cpu_before = time.perf_counter(), time.process_time()
     made = create(generator, **settings).fit(table, schema=schema, rng=np.random.default_rng(seed))
-    fitted = time.perf_counter()
+    fitted, cpu_after = time.perf_counter(), time.process_time()
     fit_mb = peak_mb()
     del table
 
@@ -102,7 +104,7 @@ def fit_and_sample(
     for _ in batches(timed_rows, seed):
         pass
     rate = timed_rows / (time.perf_counter() - sampling)
-    return Cost(fitted - started, rate, fit_mb, peak, idle)
+    return Cost(fitted - started, cpu_after - cpu_before, rate, fit_mb, peak, idle)
 
 
 def peak_mb() -> float:

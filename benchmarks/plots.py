@@ -124,7 +124,7 @@ def scaling(points: Sequence[Mapping[str, Any]], path: Path) -> None:
         chosen = [p for p in points if p["over"] == over]
         for k, name in enumerate(names):
             own = sorted((p for p in chosen if p["generator"] == name), key=lambda p: p[over])
-            for row, figure_of in enumerate(("fit_seconds", "peak_mb")):
+            for row, figure_of in enumerate(("fit_cpu_seconds", "peak_mb")):
                 x, y = [p[over] for p in own], [p["cost"][figure_of] for p in own]
                 axes[row, column].plot(x, y, "o-", color=f"C{k}", label=name)
         at = f", {chosen[0][fixed]:,} {fixed}" if chosen else ""
@@ -132,7 +132,7 @@ def scaling(points: Sequence[Mapping[str, Any]], path: Path) -> None:
         axes[0, column].set(xscale="log", yscale="log")
         axes[1, column].set(xscale="log")
         axes[1, column].set_ylim(0, 1.05 * axes[1, column].get_ylim()[1])
-    axes[0, 0].set_ylabel("seconds to fit")
+    axes[0, 0].set_ylabel("CPU-seconds to fit")
     axes[1, 0].set_ylabel("peak memory, MiB")
     axes[0, 0].legend(frameon=False)
     for ax in axes.flat:

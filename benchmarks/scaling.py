@@ -5,7 +5,7 @@
 
 Fits simulated tables of mixed kinds: over `--rows` with `--at-columns` columns, and over `--columns` with `--at-rows`
 rows, each fit in a process of its own (benchmarks/cost.py). Prints a Markdown table, and the exponent b of
-time ~ rows^b (slope of log seconds on log rows, least squares; and between the two longest tables alone, where
+CPU time ~ rows^b (slope of log seconds on log rows, least squares; and between the two longest tables alone, where
 fixed costs matter least). 1 is linear. `--quality` adds what more rows are good for: C2ST and the TSTR gap of samples
 against 20,000 fresh rows, always the same ones and as many of each, so that figures of different lengths compare.
 """
@@ -125,7 +125,8 @@ def compare(
 def line(p: Point) -> str:
     """The point as a line of the Markdown table."""
     c = p.cost
-    cells = [p.generator, f"{p.rows:,}", p.columns, f"{c.fit_seconds:.2f}", f"{c.fit_mb:.0f}",
+    cells = [p.generator, f"{p.rows:,}", p.columns, f"{c.fit_seconds:.2f}", f"{c.fit_cpu_seconds:.2f}",
+             f"{c.fit_mb:.0f}",
              f"{c.rows_per_second:,.0f}", f"{c.peak_mb:.0f}"]  # fmt: skip
     if not np.isnan(p.c2st):
         cells += [f"{p.c2st:.4f}", f"{p.gap:.4f}"]
@@ -134,8 +135,8 @@ def line(p: Point) -> str:
 
 def growth(points: Sequence[Point], of: str) -> str:
     """One line: the exponents of the fit's time over `of`, which is rows or columns."""
-    sizes, seconds = [getattr(p, of) for p in points], [p.cost.fit_seconds for p in points]
-    text = f"{points[0].generator}: fit time grows as {of}^{exponent(sizes, seconds):.2f}"
+    sizes, seconds = [getattr(p, of) for p in points], [p.cost.fit_cpu_seconds for p in points]
+    text = f"{points[0].generator}: CPU time of the fit grows as {of}^{exponent(sizes, seconds):.2f}"
     if len(points) > 2:
         text += f", between the two largest as {of}^{exponent(sizes[-2:], seconds[-2:]):.2f}"
     return text
@@ -155,8 +156,8 @@ def main() -> None:
     parser.add_argument("--plot", type=Path, help="write a picture here (.png or .svg)")
     options = parser.parse_args()
     more = " C2ST | gap |" if options.quality else ""
-    print(f"| generator | rows | columns | fit s | fit MB | sampled rows/s | peak MB |{more}")
-    print("|---" * (9 if options.quality else 7) + "|")
+    print(f"| generator | rows | columns | fit s | fit CPU s | fit MB | sampled rows/s | peak MB |{more}")
+    print("|---" * (10 if options.quality else 8) + "|")
     series: dict[str, list[list[Point]]] = {}
     for name in options.generators:
         prefix = f"{name}."

@@ -5,18 +5,19 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
 from tests.people import people
 from understudy import cli, stages
-from understudy.config import Data, Generator
+from understudy.config import Data, Generator, Params
 from understudy.errors import ConfigError
 from understudy.generators import DEFAULT, REGISTRY, auto, create, load
 from understudy.generators.base import read_manifest
 from understudy.schema import Column, TableSchema
 
-ENOUGH = auto.FEWEST_ROWS
+ENOUGH = auto.FEWEST_UNITS
 
 
 def schema_of(n_columns: int) -> TableSchema:
@@ -43,20 +44,41 @@ def test_the_rule(n_rows: int, n_columns: int, cuda: bool, name: str) -> None:
     assert f"{n_rows:,}" in choice.reason or str(n_columns) in choice.reason
 
 
+def table_of(n_rows: int, n_units: int | None = None) -> pd.DataFrame:
+    """Only what the rule looks at: how many rows, and whose they are."""
+    return pd.DataFrame({"key": np.arange(n_rows) % (n_units or n_rows)})
+
+
 def test_only_modelled_columns_count() -> None:
-    assert auto.resolve("auto", ENOUGH, schema_of(auto.MOST_COLUMNS)).name == "autoregressive"
+    assert auto.resolve("auto", table_of(ENOUGH), schema_of(auto.MOST_COLUMNS)).name == "autoregressive"
+
+
+@pytest.mark.parametrize(
+    ("n_rows", "n_units", "name"),
+    [
+        (4 * ENOUGH, 4 * ENOUGH, "autoregressive"),
+        (4 * ENOUGH, 3 * ENOUGH, "autoregressive"),  # 1.33 rows each
+        (4 * ENOUGH, 2 * ENOUGH, "forest"),
+        (ENOUGH, ENOUGH - 1, "forest"),
+    ],
+)
+def test_privacy_units_count_and_not_rows(n_rows: int, n_units: int, name: str) -> None:
+    schema = schema_of(5)
+    assert auto.resolve("auto", table_of(n_rows, n_units), schema).name == "autoregressive"  # no unit is named
+    choice = auto.resolve("auto", table_of(n_rows, n_units), schema.model_copy(update={"unit": "key"}))
+    assert choice.name == name and f"{n_units:,} privacy units" in choice.reason
 
 
 def test_a_gpu_counts_only_where_it_may_be_used(monkeypatch: pytest.MonkeyPatch) -> None:
     wide = schema_of(auto.MOST_COLUMNS + 1)
     monkeypatch.setattr(auto, "_has_gpu", lambda: True)
-    assert auto.resolve("auto", ENOUGH, wide).name == "autoregressive"
-    assert auto.resolve("auto", ENOUGH, wide, {"device": "cpu"}).name == "forest"
-    assert auto.resolve("auto", ENOUGH - 1, wide).name == "forest"
+    assert auto.resolve("auto", table_of(ENOUGH), wide).name == "autoregressive"
+    assert auto.resolve("auto", table_of(ENOUGH), wide, {"device": "cpu"}).name == "forest"
+    assert auto.resolve("auto", table_of(ENOUGH - 1), wide).name == "forest"
 
 
 def test_a_name_stays_as_it_is() -> None:
-    assert auto.resolve("independent", 10, schema_of(3)) == auto.Choice("independent")
+    assert auto.resolve("independent", table_of(10), schema_of(3)) == auto.Choice("independent")
     assert auto.Choice("independent").facts() == {"generator": "independent"}
 
 
@@ -80,9 +102,8 @@ def test_fit_writes_the_chosen_generator(tmp_path: Path, n_rows: int, name: str)
 
 
 def test_train_says_what_it_chose(tmp_path: Path) -> None:
-    stages.preprocess(
-        data=_people(tmp_path), out_dir=tmp_path / "p", params=_params(tmp_path)
-    )
+    data = Data(path=str(_people(tmp_path)), target="plan", split_seed=1)
+    stages.preprocess(data=str(data.path), out_dir=tmp_path / "p", params=Params(data=data))
     made = stages.train(
         train=tmp_path / "p/train.parquet", schema=tmp_path / "p/schema.json", model_dir=tmp_path / "m", generator="auto"
     )
@@ -135,12 +156,5 @@ def call(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> None:
 
 
 def _people(folder: Path) -> Path:
-    table: pd.DataFrame = people(600)
-    table.to_csv(folder / "people.csv", index=False)
+    people(600).to_csv(folder / "people.csv", index=False)
     return folder / "people.csv"
-
-
-def _params(folder: Path):
-    from understudy.config import Params
-
-    return Params.of({"data": {"path": str(folder / "people.csv"), "target": "plan", "split_seed": 1}})

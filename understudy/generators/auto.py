@@ -1,5 +1,6 @@
-"""`auto`: which generator fits a table, by its size, its width and the device. docs/benchmarks.md has the figures.
+"""`auto`: which generator fits a table, by its size, its units, its width and the device.
 
+docs/benchmarks.md has the figures behind the rule.
 It is a choice and not a generator: what is written is the chosen generator's own artifact, under its own name.
 """
 
@@ -15,14 +16,17 @@ from understudy.generators import base
 from understudy.schema import TableSchema
 
 NAME = base.DEFAULT
-FEWEST_ROWS = 1_000
+FEWEST_UNITS = 1_000
 """Below it samples of `autoregressive` tell more about who was learnt from than those of `forest`."""
+ROWS_A_UNIT = 1.5
+"""Above it the privacy units have several rows: `forest` counts units, where `autoregressive` learns from rows."""
 MOST_COLUMNS = 48
 """Beyond it `autoregressive` on a CPU shares one layer among all columns (`neural_mlp`)."""
-SUMMARY = "chooses one of the others by the table's size"
+SUMMARY = "chooses one of the others for the table"
 RULE = (
-    f"forest for fewer than {FEWEST_ROWS:,} rows, and for more than {MOST_COLUMNS} modelled columns unless a GPU is"
-    " there; else autoregressive"
+    f"forest for fewer than {FEWEST_UNITS:,} privacy units (without --unit: rows), where units have more than"
+    f" {ROWS_A_UNIT} rows on average, and for more than {MOST_COLUMNS} modelled columns unless a GPU is there;"
+    " else autoregressive"
 )
 
 
@@ -38,29 +42,35 @@ class Choice:
         return {k: v for k, v in (("generator", self.name), ("chosen because", self.reason)) if v}
 
 
-def choose(n_rows: int, n_columns: int, *, cuda: bool = False) -> Choice:
-    """The generator for a table of `n_rows` rows and `n_columns` modelled columns; `cuda`: on a GPU.
+def choose(n_rows: int, n_columns: int, *, n_units: int | None = None, cuda: bool = False) -> Choice:
+    """The generator for a table of `n_rows` rows about `n_units` privacy units (None: each row is one) and `n_columns`
+    modelled columns; `cuda`: on a GPU.
 
-    >>> choose(30_000, 15).name, choose(500, 15).name, choose(30_000, 100).name
-    ('autoregressive', 'forest', 'forest')
+    >>> choose(30_000, 15).name, choose(500, 15).name, choose(30_000, 100).name, choose(30_000, 15, n_units=9_000).name
+    ('autoregressive', 'forest', 'forest', 'forest')
     """
-    rows, columns = f"{n_rows:,} rows", f"{n_columns} modelled columns"
-    if n_rows < FEWEST_ROWS:
-        return Choice("forest", f"{rows} are fewer than {FEWEST_ROWS:,}")
+    units = f"{n_rows:,} rows" if n_units is None else f"{n_units:,} privacy units"
+    n_units = n_rows if n_units is None else n_units
+    columns = f"{n_columns} modelled columns"
+    if n_units < FEWEST_UNITS:
+        return Choice("forest", f"{units} are fewer than {FEWEST_UNITS:,}")
+    if n_rows > ROWS_A_UNIT * n_units:
+        return Choice("forest", f"{units} have {n_rows / n_units:.1f} rows each, and it counts units")
     if n_columns > MOST_COLUMNS and not cuda:
         return Choice("forest", f"{columns} are more than {MOST_COLUMNS}, and there is no GPU")
     if n_columns > MOST_COLUMNS:
         return Choice("autoregressive", f"there is a GPU for {columns}")
-    return Choice("autoregressive", f"{rows} are at least {FEWEST_ROWS:,}, and {columns} at most {MOST_COLUMNS}")
+    return Choice("autoregressive", f"{units} are at least {FEWEST_UNITS:,}, and {columns} at most {MOST_COLUMNS}")
 
 
-def resolve(name: str, n_rows: int, schema: TableSchema, config: Mapping[str, Any] | None = None) -> Choice:
-    """The choice where `name` is `auto`, else `name` itself. A GPU is looked for only where it matters."""
+def resolve(name: str, table: pd.DataFrame, schema: TableSchema, config: Mapping[str, Any] | None = None) -> Choice:
+    """The choice where `name` is `auto`, else `name` itself. A GPU is looked for only where it may be used."""
     if name != NAME:
         return Choice(name)
     n_columns = len(schema.modelled)
-    wide = n_columns > MOST_COLUMNS and n_rows >= FEWEST_ROWS
-    return choose(n_rows, n_columns, cuda=wide and (config or {}).get("device") != "cpu" and _has_gpu())
+    n_units = table[schema.unit].nunique(dropna=False) if schema.unit is not None and schema.unit in table else None
+    cuda = n_columns > MOST_COLUMNS and (config or {}).get("device") != "cpu" and _has_gpu()
+    return choose(len(table), n_columns, n_units=n_units, cuda=cuda)
 
 
 def create(
@@ -68,7 +78,7 @@ def create(
 ) -> tuple[base.Generator, Choice]:
     """A generator for `table`, not fitted yet, and the choice. Raises ConfigError, which names the chosen one, for an
     unknown name, key or value."""
-    choice = resolve(name, len(table), schema, config)
+    choice = resolve(name, table, schema, config)
     return base.create(choice.name, **(config or {})), choice
 
 

@@ -131,7 +131,8 @@ def test_intervals_agree_with_counting() -> None:
         assert stats.ks_2samp(inside, x[(x >= low) & (x <= high)]).pvalue > 1e-4
 
 
-def test_many_valued_dependencies_hold_and_can_be_asked_for() -> None:
+@pytest.mark.parametrize("name, settings", [("forest", {}), ("autoregressive", {"steps": 60})])
+def test_many_valued_dependencies_hold_and_can_be_asked_for(name: str, settings: dict) -> None:
     """Postcode -> city -> region with more postcodes than tokens, and an hour that follows from a number."""
     rng = np.random.default_rng(0)
     n = 20_000
@@ -143,12 +144,12 @@ def test_many_valued_dependencies_hold_and_can_be_asked_for() -> None:
          "price": np.round(np.exp(rng.normal(5, 1, n)), 2)}
     )  # fmt: skip
     schema = infer_schema(table)
-    forest = create("forest").fit(conform(table, schema), schema=schema, rng=rng)
-    drawn = forest.sample(20_000, rng=np.random.default_rng(1))
+    generator = create(name, **settings).fit(conform(table, schema), schema=schema, rng=rng)
+    drawn = generator.sample(20_000, rng=np.random.default_rng(1))
     number = drawn["postcode"].astype(str).str[1:].astype(int)
     assert (drawn["city"].astype(str) == "city " + (number // 2).astype(str)).all()
     assert (drawn["region"].astype(str) == "region " + (number // 60).astype(str)).all()
     assert (drawn["hour"] == drawn["minute"] // 60).mean() > 0.995
-    asked = forest.sample(300, rng=np.random.default_rng(2), where={"region": "region 7", "hour": [3, 4]})
+    asked = generator.sample(300, rng=np.random.default_rng(2), where={"region": "region 7", "hour": [3, 4]})
     assert (asked["region"] == "region 7").all() and asked["hour"].isin([3, 4]).all()
     assert asked["postcode"].nunique() > 30

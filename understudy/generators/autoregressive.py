@@ -17,6 +17,7 @@ import pandas as pd
 
 from understudy.canonical import conform, conform_column
 from understudy.encoding import TableCodec, fit_codec
+from understudy.encoding.codec import unit_weights
 from understudy.errors import ArtifactError, ConfigError, SchemaError, TableError
 from understudy.generators.base import (
     Progress,
@@ -26,10 +27,11 @@ from understudy.generators.base import (
     read_artifact,
     write_artifact,
 )
-from understudy.generators.forest_columns import derived_columns
+from understudy.generators.lookups import LookupColumn, find_lookups, from_token_table
 from understudy.generators.neural_layout import Layout
 from understudy.generators.neural_settings import AutoregressiveConfig, choose_device, held_out_rows
 from understudy.generators.output import assemble
+from understudy.generators.rows import Condition, Rows
 from understudy.schema import TableSchema, unknown_column
 
 if TYPE_CHECKING:
@@ -50,7 +52,7 @@ class Autoregressive:
         self.schema: TableSchema
         self.codec: TableCodec
         self.layout: Layout
-        self.lookups: dict[int, tuple[int, np.ndarray]] = {}
+        self.lookups: dict[int, LookupColumn] = {}
         self.network: Network
         self.architecture = ""
 
@@ -77,7 +79,8 @@ class Autoregressive:
         self.schema = schema
         self.codec = fit_codec(table, schema, min_units=self.config.min_units)
         tokens = self.codec.encode(table)
-        self.lookups = derived_columns(table, schema, self.codec, tokens)
+        known, weight = Rows.of_table(self.codec, table), unit_weights(table, schema)
+        self.lookups = find_lookups(table, schema, known, weight, self.config.min_units)
         names = [c.column.name for c in self.codec.codecs]
         order = [j for j in range(len(names)) if j not in self.lookups]
         order.sort(key=lambda j: (names[j] == schema.target) == (self.config.target == "last"))
@@ -148,14 +151,11 @@ class Autoregressive:
         self, n_rows: int, *, rng: np.random.Generator, where: Mapping[str, Any] | None = None
     ) -> pd.DataFrame:
         """A conformed table of `n_rows` rows; `where` as in `Generator.sample`."""
-        from understudy.generators.neural_sampling import Condition
-
         n_rows = check_n_rows(n_rows)
         conditions = {}
         for name, condition in check_where(where, self.schema).items():
             j = self.codec.index(name)
-            share, part = self.codec.codecs[j].allow(condition)
-            conditions[j] = Condition(share, self.codec.codecs[j].restricted(part))
+            conditions[j] = Condition.of(self.codec.codecs[j], condition)
         drawn = self.sampler().rows(n_rows, rng, conditions)
         columns = {c.column.name: c.to_series(drawn[j]) for j, c in enumerate(self.codec.codecs)}
         return assemble(columns, self.schema, n_rows)
@@ -170,7 +170,7 @@ class Autoregressive:
         """
         known = self._conformed(table)
         missing = np.stack([known[c.column.name].isna().to_numpy() for c in self.codec.codecs])
-        values = self.sampler().fill(self.codec.encode(known), missing, rng, likely)
+        values = self.sampler().fill(Rows.of_table(self.codec, known), missing, rng, likely)
         filled = table.reset_index(drop=True)
         for j, found in values.items():
             codec = self.codec.codecs[j]
@@ -191,12 +191,11 @@ class Autoregressive:
     def log_density(self, table: pd.DataFrame) -> np.ndarray:
         """log P(row) in the sampling order, (n_rows,) nats: probabilities on the columns' grids, densities for
         continuous ones. -inf for a row the generator can't emit."""
-        tokens = self.codec.encode(table)
-        parts = [c.parts(table[c.column.name]) for c in self.codec.codecs]
+        rows = Rows.of_table(self.codec, table)
         sampler, total = self.sampler(), np.zeros(len(table))
         for a in range(0, len(table), sampler.chunk):
-            b = slice(a, a + sampler.chunk)
-            total[b] = sampler.log_density(tokens[:, b], [[(t[b], m[b]) for t, m in p] for p in parts])
+            b = np.arange(a, min(a + sampler.chunk, len(table)))
+            total[b] = sampler.log_density(rows.take(b))
         return total
 
     def update(
@@ -239,7 +238,8 @@ class Autoregressive:
 
         metas, arrays = self.codec.state()
         arrays |= {f"layout.{k}": v for k, v in self.layout.arrays().items()}
-        arrays |= {f"lookup.{d}.{a}": table for d, (a, table) in self.lookups.items()}
+        for d, lookup in self.lookups.items():
+            arrays |= {f"lookup.{d}.{lookup.determinant}.{k}": v for k, v in lookup.state()[1].items()}
         arrays |= {f"network.{k}": v for k, v in to_arrays(self.network).items()}
         write_artifact(
             Path(path),
@@ -264,9 +264,7 @@ class Autoregressive:
             generator.codec = TableCodec.from_state(schema.modelled, state["codecs"], arrays)
             generator.layout = Layout.from_arrays(_under("layout.", arrays))
             generator.architecture = state["architecture"]
-            for key, table in _under("lookup.", arrays).items():
-                d, a = key.split(".")
-                generator.lookups[int(d)] = (int(a), table)
+            generator.lookups = _lookups(generator.codec, _under("lookup.", arrays))
             network = neural_network.build(generator.layout, generator.architecture, *generator._size(), 0)
             neural_network.from_arrays(network, _under("network.", arrays))
         except (KeyError, ValueError, IndexError, TypeError) as e:
@@ -279,3 +277,15 @@ class Autoregressive:
 
 def _under(prefix: str, arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     return {k.removeprefix(prefix): v for k, v in arrays.items() if k.startswith(prefix)}
+
+
+def _lookups(codec: TableCodec, arrays: Mapping[str, np.ndarray]) -> dict[int, LookupColumn]:
+    """From arrays named COLUMN.DETERMINANT.PART, or COLUMN.DETERMINANT as in format 1."""
+    found = {}
+    for key, array in arrays.items():
+        d, a, *part = key.split(".")
+        if not part:
+            found[int(d)] = from_token_table(codec, int(d), int(a), array)
+        elif part == ["found"]:
+            found[int(d)] = LookupColumn(int(d), int(a), arrays[f"{d}.{a}.cuts"], array)
+    return found

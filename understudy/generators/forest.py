@@ -35,7 +35,7 @@ from understudy.generators.forest_columns import ColumnModel, column_from_state
 from understudy.generators.forest_fit import Learning, fit_columns
 from understudy.generators.lookups import LookupColumn, find_lookups
 from understudy.generators.output import assemble
-from understudy.generators.rows import Condition, Rows, concatenated
+from understudy.generators.rows import NO_PROBABILITY, Condition, Rows, concatenated
 from understudy.schema import TableSchema
 
 CHUNK = 1 << 16
@@ -176,9 +176,7 @@ class Forest:
                 break
             n = int(np.clip((size - n_kept) * 1.2 * (attempt + 1) * n / max(n_kept, 1), 4096, 1 << 18))
         if not n_kept:
-            raise ConfigError(
-                "where: the generator gives these conditions together no probability; loosen one of them"
-            )
+            raise ConfigError(NO_PROBABILITY)
         pick = np.arange(size) if n_kept >= size else rng.integers(0, n_kept, size)
         return concatenated(kept).take(pick)
 

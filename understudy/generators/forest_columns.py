@@ -7,18 +7,14 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol
 
 import numpy as np
-import pandas as pd
 
-from understudy.dependencies import functional_dependencies
-from understudy.encoding import Codec, TableCodec
-from understudy.encoding.categorical import CategoricalCodec
+from understudy.encoding import TableCodec
 from understudy.encoding.numerical import NumericalCodec
 from understudy.encoding.relative import RelativeCodec
 from understudy.generators import draws
 from understudy.generators.bag import Bag, cumulative
-from understudy.generators.lookups import LookupColumn
+from understudy.generators.lookups import LookupColumn, from_token_table
 from understudy.generators.rows import Condition, Rows
-from understudy.schema import TableSchema
 
 
 class ColumnModel(Protocol):
@@ -88,50 +84,5 @@ def column_from_state(codec: TableCodec, meta: Mapping[str, Any], arrays: dict[s
             raise ValueError(f"column {index} is not of numbers")
         return RelativeColumn(index, RelativeCodec.from_state(raw, meta["codec"], arrays), Bag.from_arrays(arrays))
     if kind == "table":
-        return _from_token_table(codec, index, meta["determinant"], arrays["table"])
+        return from_token_table(codec, index, meta["determinant"], arrays["table"])
     raise ValueError(f"a column of kind {kind!r}")
-
-
-def _from_token_table(codec: TableCodec, index: int, determinant: int, table: np.ndarray) -> LookupColumn:
-    """Format 1 kept a table of tokens, each of one value."""
-    own, source = codec.codecs[index], codec.codecs[determinant]
-    tokens = np.arange(source.n_tokens, dtype=np.uint8)
-    middle = np.full(len(tokens), 0.5)
-    keys, found = source.decode(tokens, middle), own.decode(table[tokens], middle)
-    if isinstance(source, CategoricalCodec):
-        by_label = np.full(len(source.labels) + 2, found[0])
-        by_label[keys + 1] = found
-        return LookupColumn(index, determinant, np.empty(0), by_label)
-    order = np.argsort(keys)  # missing last
-    keys, found = keys[order], found[order]
-    numbers = keys[~np.isnan(keys)]
-    cuts = (numbers[:-1] + numbers[1:]) / 2
-    return LookupColumn(index, determinant, cuts, found if source.null >= 0 else np.append(found, found[-1]))
-
-
-def derived_columns(
-    table: pd.DataFrame, schema: TableSchema, codec: TableCodec, tokens: np.ndarray
-) -> dict[int, tuple[int, np.ndarray]]:
-    """Columns to look up instead of learning: {column: (determinant, token table)}.
-
-    Both sides must be emitted exactly: every token one value. Of a mutual pair the first column is learnt.
-    """
-    found: dict[int, tuple[int, np.ndarray]] = {}
-    exact = [_one_value_each(c) for c in codec.codecs]
-    for d in functional_dependencies(table, schema):
-        a, b = codec.index(d.determinant), codec.index(d.dependent)
-        if b in found or a in found or d.dependent == schema.target or not (exact[a] and exact[b]):
-            continue
-        if any(b == source for source, _ in found.values()):
-            continue
-        lookup = np.zeros(codec.codecs[a].n_tokens, dtype=np.uint8)
-        lookup[tokens[a]] = tokens[b]
-        if np.array_equal(lookup[tokens[a]], tokens[b]):
-            found[b] = (a, lookup)
-    return found
-
-
-def _one_value_each(codec: Codec) -> bool:
-    if isinstance(codec, CategoricalCodec):
-        return len(codec.labels) == len(np.unique(codec.token_of)) and not codec.emit_other
-    return bool(codec.exact.all())

@@ -11,7 +11,9 @@ import pandas as pd
 from understudy.dependencies import functional_dependencies
 from understudy.encoding import Codec, TableCodec
 from understudy.encoding.categorical import CategoricalCodec
-from understudy.generators.rows import Condition, Rows
+from understudy.encoding.numerical import NumericalCodec
+from understudy.errors import ConfigError
+from understudy.generators.rows import NO_PROBABILITY, Condition, Rows
 from understudy.schema import TableSchema
 
 MOST_LOST = 0.005
@@ -57,9 +59,39 @@ class LookupColumn:
         met = condition.met(self.found)
         return Condition.on_labels(codec, met[1:-1], bool(met[0]) and codec.null >= 0)
 
+    def narrowed(self, met: np.ndarray, codec: Codec, known: Condition | None) -> Condition:
+        """What is asked of the determinant, whose codec is `codec`, when only entries `met`, bool like `found`, may
+        come of it and `known` is asked of it anyway. Raises ConfigError where that leaves nothing."""
+        if isinstance(codec, CategoricalCodec):
+            null = bool(met[0]) and codec.null >= 0 and (known is None or known.null)
+            return Condition.on_labels(codec, met[1:-1] & (True if known is None else known.labels), null)
+        edges = np.concatenate([[-np.inf], self.cuts, [np.inf]])
+        wanted: list[dict[str, Any] | None] = []
+        for low, high in known.ranges if known else [(-np.inf, np.inf)]:
+            starts = np.flatnonzero(met[:-1] & ~np.append(False, met[:-2]))
+            ends = np.flatnonzero(met[:-1] & ~np.append(met[1:-1], False))
+            for a, b in zip(np.maximum(edges[starts], low), np.minimum(edges[ends + 1], high), strict=True):
+                if a <= b:
+                    wanted.append(_between(float(a), float(b), codec))
+        if bool(met[-1]) and codec.null >= 0 and (known is None or known.null):
+            wanted.append(None)
+        if not wanted:
+            raise ConfigError(NO_PROBABILITY)
+        return Condition.of(codec, wanted)
+
     def state(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         meta = {"index": self.index, "kind": self.kind, "determinant": self.determinant}
         return meta, {"cuts": self.cuts, "found": self.found}
+
+
+def _between(low: float, high: float, codec: NumericalCodec) -> dict[str, Any]:
+    """A range of values as `where` has it, from the first to the last value of the column's grid."""
+    if codec.grid:
+        low, high = np.ceil(low / codec.grid) * codec.grid, np.floor(high / codec.grid) * codec.grid
+    ends = {k: float(x) for k, x in (("min", low), ("max", high)) if np.isfinite(x)}
+    if codec.column.kind == "datetime":
+        return {k: pd.Timestamp(int(x) * codec.column.step) for k, x in ends.items()}
+    return ends
 
 
 def find_lookups(
@@ -134,3 +166,20 @@ def _usual(values: np.ndarray, weight: np.ndarray) -> float:
     """The most frequent value."""
     distinct, inverse = np.unique(values, return_inverse=True)
     return distinct[int(np.argmax(np.bincount(inverse, weights=weight)))]  # type: ignore[no-any-return]
+
+
+def from_token_table(codec: TableCodec, index: int, determinant: int, table: np.ndarray) -> LookupColumn:
+    """Format 1 kept a table of tokens, each of one value: table (n_tokens of the determinant,) uint8."""
+    own, source = codec.codecs[index], codec.codecs[determinant]
+    tokens = np.arange(source.n_tokens, dtype=np.uint8)
+    middle = np.full(len(tokens), 0.5)
+    keys, found = source.decode(tokens, middle), own.decode(table[tokens], middle)
+    if isinstance(source, CategoricalCodec):
+        by_label = np.full(len(source.labels) + 2, found[0])
+        by_label[keys + 1] = found
+        return LookupColumn(index, determinant, np.empty(0), by_label)
+    order = np.argsort(keys)  # missing last
+    keys, found = keys[order], found[order]
+    numbers = keys[~np.isnan(keys)]
+    cuts = (numbers[:-1] + numbers[1:]) / 2
+    return LookupColumn(index, determinant, cuts, found if source.null >= 0 else np.append(found, found[-1]))

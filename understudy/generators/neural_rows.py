@@ -15,12 +15,13 @@ from torch import Tensor
 
 from understudy.encoding import Codec, TableCodec
 from understudy.encoding.categorical import CategoricalCodec
+from understudy.generators.lookups import LookupColumn
 from understudy.generators.neural_heads import draw_index, sharpened
 from understudy.generators.neural_layout import Layout
 from understudy.generators.neural_network import Network
 
-Lookups = Mapping[int, tuple[int, np.ndarray]]
-"""Columns that another one determines: {column: (determinant, (its n_tokens,) uint8)}, places in the codec."""
+Lookups = Mapping[int, LookupColumn]
+"""Columns that another one determines, by place in the codec."""
 
 
 @dataclass(frozen=True)
@@ -135,26 +136,26 @@ class Rows:
         return total
 
     def decoded(
-        self, keep: np.ndarray | None = None, codecs: Mapping[int, Codec] | None = None, only: np.ndarray | None = None
-    ) -> dict[int, np.ndarray]:
+        self, keep: np.ndarray | None = None, only: np.ndarray | None = None,
+        values: Mapping[int, np.ndarray] | None = None,
+    ) -> dict[int, np.ndarray]:  # fmt: skip
         """Values of all columns, or of `only` those, by their place in the codec: of all rows, or of those in `keep`.
 
-        `codecs` are those to decode looked-up columns with, by place in the codec.
+        Columns that are looked up follow from the others, or from `values` that were known before, by place.
         """
         every = slice(None) if keep is None else keep
-        tokens = {i: t.to(torch.uint8).cpu().numpy()[every] for i, t in self.drawn.items()}
-        seen = {i: t.to(torch.uint8).cpu().numpy()[every] for i, t in self.seen.items()}
-        place = {int(j): i for i, j in enumerate(self.model.layout.columns)}
+        wanted = range(len(self.model.codec.codecs)) if only is None else only.tolist()
         found: dict[int, np.ndarray] = {}
-        for j in range(len(self.model.codec.codecs)) if only is None else only.tolist():
-            codec = self.model.codec.codecs[j]
-            determinant, table = self.model.lookups.get(j, (j, None))
-            i = place[determinant]
-            u = self._uniform(len(tokens[i]))
-            if table is not None:
-                found[j] = (codecs or {}).get(j, codec).decode(table[seen[i]], u)
-            elif i in self.values:
+        for i, j in enumerate(self.model.layout.columns.tolist()):
+            if j not in wanted:
+                continue
+            if i in self.values:
                 found[j] = self.values[i][every]
             else:
-                found[j] = self.codecs[i].decode(tokens[i], u)
+                tokens = self.drawn[i].to(torch.uint8).cpu().numpy()[every]
+                found[j] = self.codecs[i].decode(tokens, self._uniform(len(tokens)))
+        for j, lookup in self.model.lookups.items():
+            if j in wanted:
+                a = lookup.determinant
+                found[j] = lookup.of(found[a] if a in found else (values or {})[a])
         return found

@@ -5,35 +5,27 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from contextlib import suppress
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from understudy.encoding import Codec
-from understudy.encoding.categorical import CategoricalCodec
 from understudy.errors import ConfigError
 from understudy.generators.neural_compiled import CompiledMlp
 from understudy.generators.neural_mlp import NarrowMlp
 from understudy.generators.neural_network import threads
 from understudy.generators.neural_rows import Model, Rows
+from understudy.generators.rows import NO_PROBABILITY, Condition
+from understudy.generators.rows import Rows as TableRows
 
 MOST_CANDIDATE_CHUNKS = 256
 FEWEST_CANDIDATES = 4096
 MOST_WEIGHT = 20.0
 """Weights of candidates are cut at so many times their mean."""
-NO_PROBABILITY = "where: the generator gives these conditions together no probability; loosen one of them"
 
 Part = dict[int, np.ndarray]
-
-
-@dataclass(frozen=True)
-class Condition:
-    """What a condition leaves of a column: the share of each token, (n_tokens,), and the codec that emits only that."""
-
-    share: np.ndarray
-    codec: Codec
 
 
 class Sampler:
@@ -51,6 +43,7 @@ class Sampler:
         `conditions` too are by place in the codec. Raises ConfigError for those that together have no probability.
         """
         sizes = [min(self.chunk, n_rows - a) for a in range(0, max(n_rows, 1), self.chunk)]
+        conditions = self._of_learnt(conditions)
         codecs = {j: c.codec for j, c in conditions.items()}
         shares = self._shares(conditions)
 
@@ -81,16 +74,19 @@ class Sampler:
                 rows.draw(i)
         return rows.decoded()
 
-    def _shares(self, conditions: Mapping[int, Condition]) -> dict[int, Tensor]:
-        """The allowed share of each token of the conditioned learnt columns, (most_tokens,), single tokens first.
+    def _of_learnt(self, conditions: Mapping[int, Condition]) -> dict[int, Condition]:
+        """The same conditions; what is asked of a column that is looked up is asked of its determinant."""
+        found = {j: c for j, c in conditions.items() if j not in self.model.lookups}
+        for j, lookup in self.model.lookups.items():
+            if j in conditions:
+                a = lookup.determinant
+                met = conditions[j].met(lookup.found)
+                found[a] = lookup.narrowed(met, self.model.codec.codecs[a], found.get(a))
+        return found
 
-        A condition on a column that is looked up becomes one on its determinant.
-        """
-        found: dict[int, np.ndarray] = {}
-        for j, condition in conditions.items():
-            determinant, table = self.model.lookups.get(j, (j, np.arange(len(condition.share))))
-            i = self.place[determinant]
-            found[i] = found.get(i, np.ones(len(table))) * condition.share[table]
+    def _shares(self, conditions: Mapping[int, Condition]) -> dict[int, Tensor]:
+        """The allowed share of each token of the conditioned columns, (most_tokens,), single tokens first."""
+        found = {self.place[j]: c.share for j, c in conditions.items()}
         if any(not share.any() for share in found.values()):
             raise ConfigError(NO_PROBABILITY)
         order = sorted(found, key=lambda i: (np.count_nonzero(found[i]) > 1, i))
@@ -112,7 +108,7 @@ class Sampler:
         n_kept, n_tried, cut = 0, 0, 0.0
         size = max(n_rows, FEWEST_CANDIDATES)
         for _ in range(MOST_CANDIDATE_CHUNKS):
-            own = {self.place[j]: c for j, c in codecs.items() if j in self.place}
+            own = {self.place[j]: c for j, c in codecs.items()}
             rows = Rows(self.model, size, rng, own, weigh=True)
             for i in order:
                 rows.draw(i, shares.get(i))
@@ -126,7 +122,7 @@ class Sampler:
             if cut:
                 u = torch.rand(size, generator=rows.generator, device=weight.device, dtype=torch.float64)
                 keep = (u * cut < weight).nonzero()[:, 0].cpu().numpy()
-                kept.append(rows.decoded(keep, codecs))
+                kept.append(rows.decoded(keep))
                 n_kept += len(keep)
             n_tried += size
             if n_kept >= n_rows:
@@ -140,44 +136,55 @@ class Sampler:
 
     @threads(1)
     @torch.inference_mode()
-    def fill(self, tokens: np.ndarray, missing: np.ndarray, rng: np.random.Generator, likely: bool) -> Part:
+    def fill(self, table: TableRows, missing: np.ndarray, rng: np.random.Generator, likely: bool) -> Part:
         """Values, drawn or `likely`, for cells that are missing, given the others: {codec column: (n_rows,) values}.
 
-        tokens (n codec columns, n_rows) uint8; missing (n codec columns, n_rows) bool. Only missing cells of the
-        answer mean anything. A missing value is never drawn.
+        missing (n codec columns, n_rows) bool. Only missing cells of the answer mean anything. A missing value is
+        never drawn.
         """
-        found = {
-            j: np.zeros(tokens.shape[1], dtype=np.int64 if isinstance(c, CategoricalCodec) else np.float64)
-            for j, c in enumerate(self.model.codec.codecs)
-            if missing[j].any()
-        }
+        found = {j: np.zeros_like(table.values[j]) for j in range(len(missing)) if missing[j].any()}
         concerned = np.flatnonzero(missing.any(axis=0))
         if not len(concerned):
             return found
-        patterns, which = np.unique(missing[:, concerned].T, axis=0, return_inverse=True)
-        for k, pattern in enumerate(patterns):
-            rows = concerned[which.ravel() == k]
+        keys = [missing[:, concerned]]
+        for d, lookup in self.model.lookups.items():
+            # A known value says which of the determinant's are possible: rows that share it are filled together.
+            value = np.unique(table.values[d][concerned], return_inverse=True)[1]
+            known = missing[lookup.determinant, concerned] & ~missing[d, concerned]
+            keys.append(np.where(known, value + 1, 0)[None])
+        which = np.unique(np.concatenate(keys), axis=1, return_inverse=True)[1].ravel()
+        for k in range(int(which.max()) + 1):
+            rows = concerned[which == k]
             for part in np.array_split(rows, -(-len(rows) // self.chunk)):
-                values = self._fill_pattern(tokens[:, part], pattern, rng, likely)
+                pattern = missing[:, part[0]]
+                values = self._fill_pattern(table.take(part), pattern, rng, likely)
                 for j in np.flatnonzero(pattern):
                     found[int(j)][part] = values[int(j)]
         return found
 
-    def _fill_pattern(self, tokens: np.ndarray, pattern: np.ndarray, rng: np.random.Generator, likely: bool) -> Part:
+    def _fill_pattern(self, table: TableRows, pattern: np.ndarray, rng: np.random.Generator, likely: bool) -> Part:
         """As `fill`, for rows that miss the same columns: pattern (n codec columns,) bool."""
-        rows, columns = Rows(self.model, tokens.shape[1], rng, {}, likely=likely), self.model.layout.columns
+        columns = self.model.layout.columns
+        possible: dict[int, Condition] = {}
+        for d, lookup in self.model.lookups.items():
+            a = lookup.determinant
+            if pattern[a] and not pattern[d]:
+                met = (lookup.found == table.values[d][0]) | (lookup.found != lookup.found)
+                with suppress(ConfigError):  # no value of the determinant fits: any may stand there
+                    possible[a] = lookup.narrowed(met, self.model.codec.codecs[a], possible.get(a))
+        codecs = {self.place[a]: c.codec for a, c in possible.items()}
+        rows = Rows(self.model, table.n, rng, codecs, likely=likely)
         for i, j in enumerate(columns):
             if not pattern[j]:
-                rows.put(i, torch.from_numpy(tokens[j].astype(np.int64)).to(rows.log_weight.device))
+                tokens = self.model.codec.codecs[j].tokens_of(table.values[int(j)])
+                rows.put(i, torch.from_numpy(tokens.astype(np.int64)).to(rows.log_weight.device))
         for i, j in enumerate(columns):
             if pattern[j]:
-                share = self._not_missing(int(j)).expand(tokens.shape[1], -1)
-                for d, (determinant, table) in self.model.lookups.items():
-                    if determinant == j and not pattern[d]:
-                        fits = share * self.model.padded(table == tokens[d][:, None])
-                        share = torch.where(fits.any(1, keepdim=True), fits, share)
-                rows.draw(i, share)
-        return rows.decoded(only=np.flatnonzero(pattern))
+                share = self._not_missing(int(j))
+                if int(j) in possible:
+                    share = share * self.model.padded(possible[int(j)].share)
+                rows.draw(i, share.expand(table.n, -1))
+        return rows.decoded(only=np.flatnonzero(pattern), values=table.values)
 
     def _not_missing(self, j: int) -> Tensor:
         codec = self.model.codec.codecs[j]
@@ -188,19 +195,19 @@ class Sampler:
 
     @threads(1)
     @torch.inference_mode()
-    def log_density(self, tokens: np.ndarray, parts: list[list[tuple[np.ndarray, np.ndarray]]]) -> np.ndarray:
-        """log P(row) in the layout's order, (n_rows,) nats; tokens (n codec columns, n_rows) uint8, parts as from
-        `Codec.parts` by codec column."""
-        network, n = self.model.network, tokens.shape[1]
+    def log_density(self, table: TableRows) -> np.ndarray:
+        """log P(row) in the layout's order, (n_rows,) nats."""
+        network, n = self.model.network, table.n
         session, total = network.session(n), np.zeros(n)
         with np.errstate(divide="ignore"):
             for i, j in enumerate(self.model.layout.columns):
+                codec, values = self.model.codec.codecs[j], table.values[int(j)]
                 state, p = session.state(i), np.zeros(n)
-                for own, mass in parts[int(j)]:
+                for own, mass in codec.parts_of(values):
                     wanted = torch.from_numpy(own.astype(np.int64)).to(network.device)
                     p += np.exp(network.heads.log_prob(state, i, wanted).cpu().numpy().astype(float)) * mass
                 total += np.log(p)
-                session.put(i, torch.from_numpy(tokens[j].astype(np.int64)).to(network.device))
-            for j, (determinant, table) in self.model.lookups.items():
-                total += np.log(sum(mass * (table[tokens[determinant]] == own) for own, mass in parts[j]))
+                session.put(i, torch.from_numpy(codec.tokens_of(values).astype(np.int64)).to(network.device))
+            for lookup in self.model.lookups.values():
+                total += np.log(lookup.probability(table))
         return total

@@ -16,6 +16,8 @@ from understudy.encoding.quantiles import to_floats
 from understudy.encoding.ranges import meets, ranges_of
 from understudy.errors import ConfigError
 
+NO_PROBABILITY = "where: the generator gives these conditions together no probability; loosen one of them"
+
 
 @dataclass
 class Rows:
@@ -100,7 +102,7 @@ class Condition:
     def on_labels(cls, codec: CategoricalCodec, labels: np.ndarray, null: bool) -> Condition:
         """One of the categories `labels` (n_labels,) bool. Raises ConfigError for none."""
         if not labels.any() and not null:
-            raise ConfigError("where: the generator gives these conditions together no probability; loosen one of them")
+            raise ConfigError(NO_PROBABILITY)
         share = np.zeros(codec.n_tokens)
         share[: int(codec.token_of.max()) + 1] = np.bincount(codec.token_of, weights=codec.share * labels)
         if null:

@@ -127,7 +127,7 @@ def test_auto_is_measured_as_what_it_chooses_on_as_many_rows_as_asked() -> None:
 
 
 def test_pictures_are_made_of_what_was_measured(tmp_path: Path) -> None:
-    seeds = [{"C2ST": 0.52, "MIA": 0.50, "fit s": 9.0}, {"C2ST": 0.54, "MIA": 0.51, "fit s": 11.0}]
+    seeds = [{"C2ST": 0.52, "MIA": 0.50, "fit CPU s": 9.0}, {"C2ST": 0.54, "MIA": 0.51, "fit CPU s": 11.0}]
     runs = [{"table": t, "generator": g, "runs": seeds} for t in ("adult", "credit") for g in ("auto", "forest")]
     (dot,) = plots.own_dots(runs)
     assert (dot.name, dot.ours) == ("forest", True)

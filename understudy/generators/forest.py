@@ -73,7 +73,7 @@ class Forest:
     """Sequential forests over tokens. See the module's docstring; the config is `ForestConfig`."""
 
     name: ClassVar[str] = "forest"
-    summary: ClassVar[str] = "sequential regularised forests; the fastest, and best for small or wide tables"
+    summary: ClassVar[str] = "sequential regularised forests; for small and wide tables, and several rows a unit"
 
     def __init__(self, **config: Any) -> None:
         self.config = parse_config(ForestConfig, self.name, config)

@@ -76,11 +76,12 @@ class CategoricalCodec:
         """Whether some labels have no token of their own."""
         return len(self.labels) > MAX_TOKENS
 
-    def regrouped(self, place: np.ndarray, units: np.ndarray, features: Sequence[np.ndarray]) -> CategoricalCodec:
+    def regrouped(self, indices: np.ndarray, units: np.ndarray, features: Sequence[np.ndarray]) -> CategoricalCodec:
         """The same labels, those without a token of their own in buckets of labels alike in `features`.
 
-        `place` as from `places_of`, `units` and each feature (n_rows,).
+        `indices` as from `indices_of`, `units` and each feature (n_rows,).
         """
+        place = np.where(indices < len(self.labels), indices, -1)
         rest = len(self.labels) - _MAX_OWN
         found = buckets(np.where(place < _MAX_OWN, -1, place - _MAX_OWN), rest, features, units, N_BUCKETS)
         if found is None:
@@ -95,11 +96,6 @@ class CategoricalCodec:
         n += self.null >= 0
         return replace(self, token_of=token_of.astype(np.uint8), share=share, other=other, null=null, n_tokens=n)
 
-    def places_of(self, values: pd.Series) -> np.ndarray:
-        """Which label each row has, (n_rows,) int64, -1 for none."""
-        codes, levels = _codes(values)
-        return np.append(self._places(levels), -1)[codes]
-
     def encode(self, values: pd.Series) -> np.ndarray:
         """Tokens, (n,) uint8; an unknown category is OTHER, or the last label where there is none."""
         return self.tokens_of(self.indices_of(values))
@@ -107,7 +103,7 @@ class CategoricalCodec:
     def indices_of(self, values: pd.Series) -> np.ndarray:
         """Label indices, (n,) int64, as `decode` gives them; an unknown category is len(labels), as OTHER is."""
         codes, levels = _codes(values)
-        at = self._places(levels)
+        at = pd.Index(self.labels, dtype=object).get_indexer(pd.Index(levels, dtype=object))
         return np.append(np.where(at >= 0, at, len(self.labels)), -1)[codes]
 
     def tokens_of(self, indices: np.ndarray) -> np.ndarray:
@@ -115,9 +111,9 @@ class CategoricalCodec:
         fallback = self.other if self.other >= 0 else int(self.token_of[-1])
         return np.concatenate([self.token_of, [fallback, max(self.null, 0)]]).astype(np.uint8)[indices]
 
-    def _places(self, levels: Sequence[str]) -> np.ndarray:
-        """Where each level is among the labels, (n_levels,) int64, -1 for none."""
-        return pd.Index(self.labels, dtype=object).get_indexer(pd.Index(levels, dtype=object))
+    def split_codes(self, indices: np.ndarray) -> np.ndarray:
+        """What trees split on, (n,) uint8: the tokens."""
+        return self.tokens_of(indices)
 
     def decode(self, tokens: np.ndarray, u: np.ndarray) -> np.ndarray:
         """Label indices, (n,) int64; -1 is missing, len(labels) is OTHER. `u` is uniform on [0, 1)."""
@@ -173,13 +169,12 @@ class CategoricalCodec:
             raise ConfigError(f"where: column {self.column.name!r} is {self.column.kind}, it takes values, not a range")
         wanted = condition if isinstance(condition, list | tuple | set) else [condition]
         index = {text: i for i, text in enumerate(self.labels)}
-        allowed = np.zeros(len(self.labels), dtype=bool)
-        share = np.zeros(self.n_tokens)
+        allowed, null = np.zeros(len(self.labels), dtype=bool), False
         for value in wanted:
             if value is None or value != value or value == "":
                 if self.null < 0:
                     raise ConfigError(f"where: column {self.column.name!r} has no missing values")
-                share[self.null] = 1.0
+                null = True
                 continue
             text = label(value)
             text = text.capitalize() if self.column.kind == "boolean" else text
@@ -189,8 +184,14 @@ class CategoricalCodec:
                     f"where: {self.column.name}={text!r} is not a value the generator knows; it knows: {near}"
                 )
             allowed[index[text]] = True
-        share[: int(self.token_of.max()) + 1] = np.bincount(self.token_of, weights=self.share * allowed)
-        return share, allowed
+        return self.shares(allowed, null), allowed
+
+    def shares(self, allowed: np.ndarray, null: bool) -> np.ndarray:
+        """The share of each token, (n_tokens,), of the labels `allowed` (n_labels,) bool, and of a missing value."""
+        share = np.bincount(self.token_of, weights=self.share * allowed, minlength=self.n_tokens)
+        if null:
+            share[self.null] = 1.0
+        return share
 
     def restricted(self, allowed: np.ndarray) -> CategoricalCodec:
         """The same tokens, emitting only the allowed labels."""

@@ -11,6 +11,7 @@ import pandas as pd
 
 from understudy.encoding.categorical import CategoricalCodec
 from understudy.encoding.numerical import NumericalCodec
+from understudy.encoding.quantiles import to_floats
 from understudy.encoding.similar import MAX_FEATURES, code_features
 from understudy.schema import Column, TableSchema
 
@@ -27,13 +28,6 @@ class TableCodec:
     def encode(self, table: pd.DataFrame) -> np.ndarray:
         """Tokens, (n_columns, n_rows) uint8."""
         return np.stack([c.encode(table[c.column.name]) for c in self.codecs])
-
-    def features(self, table: pd.DataFrame, tokens: np.ndarray) -> np.ndarray:
-        """Split codes, (n_columns, n_rows) uint8: tokens, or the rank of the value itself where it has one."""
-        codes = np.empty_like(tokens)
-        for j, c in enumerate(self.codecs):
-            codes[j] = feature_codes(c, tokens[j], _floats(c, table))
-        return codes
 
     def index(self, name: str) -> int:
         return next(j for j, c in enumerate(self.codecs) if c.column.name == name)
@@ -90,9 +84,9 @@ def _with_similar_buckets(
         if isinstance(c, CategoricalCodec):
             features += code_features(c.encode(values), c.n_tokens)
         else:
-            features.append(feature_codes(c, np.empty(0), _floats(c, table)).astype(np.float32))
+            features.append(c.split_codes(to_floats(values, c.column)).astype(np.float32))
     return [
-        c.regrouped(c.places_of(table[c.column.name]), units, features)
+        c.regrouped(c.indices_of(table[c.column.name]), units, features)
         if isinstance(c, CategoricalCodec) and c.shares_tokens
         else c
         for c in codecs
@@ -105,17 +99,3 @@ def unit_weights(table: pd.DataFrame, schema: TableSchema) -> np.ndarray:
         return np.ones(len(table))
     codes, _ = pd.factorize(table[schema.unit], use_na_sentinel=False)
     return 1.0 / np.bincount(codes)[codes]
-
-
-def feature_codes(codec: Codec, tokens: np.ndarray, x: np.ndarray | None) -> np.ndarray:
-    """Split codes of one column, (n,) uint8; 0 is missing for numbers."""
-    if x is None or isinstance(codec, CategoricalCodec):
-        return tokens
-    codes = np.searchsorted(codec.edges, x, side="right") + 1
-    return np.where(np.isnan(x), 0, codes).astype(np.uint8)
-
-
-def _floats(codec: Codec, table: pd.DataFrame) -> np.ndarray | None:
-    from understudy.encoding.quantiles import to_floats
-
-    return to_floats(table[codec.column.name], codec.column) if isinstance(codec, NumericalCodec) else None

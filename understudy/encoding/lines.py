@@ -90,10 +90,10 @@ def fit_line(
     )  # fmt: skip
 
 
-def no_line(bent_scale: float = 0.0) -> Line:
+def no_line() -> Line:
     """A line that predicts zero."""
     none = np.empty(0)
-    return Line(bent_scale, 0.0, np.empty(0, dtype=np.int64), none, none, none)
+    return Line(0.0, 0.0, np.empty(0, dtype=np.int64), none, none, none)
 
 
 def _term(k: int, x: np.ndarray, bent: bool) -> tuple[int, float, float, np.ndarray] | None:

@@ -120,6 +120,10 @@ class NumericalCodec:
                 tokens = spikes[at]
         return np.where(np.isnan(x), max(self.null, 0), tokens).astype(np.uint8)
 
+    def split_codes(self, x: np.ndarray) -> np.ndarray:
+        """The rank of each value among the thresholds, (n,) uint8, for trees that split on it; 0 is missing."""
+        return np.where(np.isnan(x), 0, np.searchsorted(self.edges, x, side="right") + 1).astype(np.uint8)
+
     def decode(self, tokens: np.ndarray, u: np.ndarray) -> np.ndarray:
         """Values, (n,) float64 with NaN for missing: the token's quantile function at `u` in [0, 1)."""
         t = np.minimum(tokens.astype(np.int64), len(self.knots) - 1)

@@ -137,7 +137,7 @@ class RelativeCodec:
         return np.ones(self.n_tokens, dtype=bool)
 
     def coarse(self, mass: np.ndarray, n_groups: int) -> np.ndarray:
-        """Groups of tokens, (n_tokens,) uint8, as in `NumericalCodec.coarse`: spikes and copies, then the body."""
+        """Groups of tokens, (n_tokens,) uint8, as in `NumericalCodec.coarse`: spikes and copies, residuals, values."""
         total = max(float(mass.sum()), 1.0)
         groups = np.zeros(self.n_tokens, dtype=np.int64)
         group, filled = 0, 0.0

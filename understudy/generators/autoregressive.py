@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from understudy.generators.neural_sampling import Sampler
     from understudy.generators.neural_training import Schedule
 
+
 class Autoregressive:
     """Any-order autoregression over tokens. See the module's docstring; the config is `AutoregressiveConfig`."""
 
@@ -78,8 +79,8 @@ class Autoregressive:
         device = choose_device(self.config.device)
         self.schema = schema
         self.codec = fit_codec(table, schema, min_units=self.config.min_units)
-        tokens = self.codec.encode(table)
         known, weight = Rows.of_table(self.codec, table), unit_weights(table, schema)
+        tokens = known.tokens()
         self.lookups = find_lookups(table, schema, known, weight, self.config.min_units)
         names = [c.column.name for c in self.codec.codecs]
         order = [j for j in range(len(names)) if j not in self.lookups]

@@ -25,7 +25,8 @@ from understudy.schema import TableSchema, first_problem
 
 FORMAT = 2
 READS = (1, 2)
-"""Formats that this version reads. 2 added columns relative to others, and lookups by value, to `forest`."""
+"""Formats that this version reads. 2 added columns relative to others to `forest`, and
+lookups by value."""
 MANIFEST, WEIGHTS = "generator.json", "weights.safetensors"
 MAX_ROWS = 1_000_000_000
 

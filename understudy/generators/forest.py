@@ -21,6 +21,7 @@ import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field
 
 from understudy.encoding import TableCodec, fit_codec
+from understudy.encoding.categorical import CategoricalCodec
 from understudy.encoding.codec import MIN_UNITS, unit_weights
 from understudy.errors import ArtifactError, ConfigError
 from understudy.generators.base import (
@@ -143,10 +144,10 @@ class Forest:
             found[j] = Condition.of(self.codec.codecs[j], wanted)
         for column in self.columns:
             if isinstance(column, LookupColumn) and column.index in found and column.determinant not in found:
-                moved = column.through(found[column.index], self.codec.codecs[column.determinant])
-                if moved is not None:
-                    del found[column.index]
-                    found[column.determinant] = moved
+                determinant = self.codec.codecs[column.determinant]
+                if isinstance(determinant, CategoricalCodec):  # of numbers it can't be said exactly
+                    met = found.pop(column.index).met(column.found)
+                    found[column.determinant] = column.narrowed(met, determinant, None)
         return found
 
     def _meeting(

@@ -13,6 +13,7 @@ from understudy.encoding.numerical import NumericalCodec
 from understudy.encoding.relative import RelativeCodec
 from understudy.generators import draws
 from understudy.generators.bag import Bag, cumulative
+from understudy.generators.forest_relative import RelativeColumn
 from understudy.generators.lookups import LookupColumn, from_token_table
 from understudy.generators.rows import Condition, Rows
 
@@ -50,7 +51,6 @@ class TokenColumn:
             allowed = self.bag.pmf * condition.share.astype(np.float32)
             codec, mass, cdf = condition.codec, allowed.sum(axis=1, dtype=np.float64)[leaf], cumulative(allowed)
         draws.draw(leaf, cdf, u, tokens)
-        rows.codes[self.index] = tokens
         rows.put(self.index, codec.decode(tokens, u))
         return mass
 
@@ -70,8 +70,6 @@ class TokenColumn:
 
 def column_from_state(codec: TableCodec, meta: Mapping[str, Any], arrays: dict[str, np.ndarray]) -> ColumnModel:
     """Raises KeyError, ValueError or IndexError for what doesn't fit together."""
-    from understudy.generators.forest_relative import RelativeColumn
-
     index = meta["index"]
     kind = meta.get("kind") or ("tokens" if meta["determinant"] < 0 else "table")
     if kind == "tokens":

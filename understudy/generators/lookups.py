@@ -52,13 +52,6 @@ class LookupColumn:
         looked_up, values = self.of(rows.values[self.determinant]), rows.values[self.index]
         return ((looked_up == values) | ((looked_up != looked_up) & (values != values))).astype(float)
 
-    def through(self, condition: Condition, codec: Codec) -> Condition | None:
-        """The same condition asked of the determinant, whose codec is `codec`; None if that can't be said exactly."""
-        if not isinstance(codec, CategoricalCodec):
-            return None
-        met = condition.met(self.found)
-        return Condition.on_labels(codec, met[1:-1], bool(met[0]) and codec.null >= 0)
-
     def narrowed(self, met: np.ndarray, codec: Codec, known: Condition | None) -> Condition:
         """What is asked of the determinant, whose codec is `codec`, when only entries `met`, bool like `found`, may
         come of it and `known` is asked of it anyway. Raises ConfigError where that leaves nothing."""
@@ -135,7 +128,7 @@ def _by_label(
     found = np.zeros(n_labels + 2, dtype=own.dtype)
     found[source + 1] = own
     units = np.bincount(source + 1, weights=weight, minlength=n_labels + 2)
-    if np.ptp(own[source == n_labels].astype(float)) if units[-1] else False:
+    if units[-1] and np.ptp(own[source == n_labels].astype(float)):
         units[-1] = 1e-6  # OTHER stands for several values
     return np.empty(0), found, units
 

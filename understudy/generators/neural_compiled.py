@@ -12,13 +12,12 @@ import torch
 
 from understudy.compiled import compiled_fast
 from understudy.generators.draws import spread
-from understudy.generators.neural_heads import NEVER
 from understudy.generators.neural_mlp import NarrowMlp
 
 _LAYER_NORM_EPSILON = 1e-5
 _STEPS = 4096
 """Rows count as alike whose mean token is the same on a scale of so many steps."""
-# erf(x) = x P(x^2) / Q(x^2) on [-4, 4], a rational minimax approximation in single precision
+# erf(x) = x P(x^2) / Q(x^2) on [-4, 4], the rational minimax approximation of Eigen and XLA
 _P = (-2.72614225801306e-10, 2.77068142495902e-08, -2.10102402082508e-06, -5.69250639462346e-05,
       -7.34990630326855e-04, -2.95459980854025e-03, -1.60960333262415e-02)  # fmt: skip
 _Q = (-1.45660718464996e-05, -2.13374055278905e-04, -1.68282697438203e-03, -7.37332916720468e-03,
@@ -168,7 +167,7 @@ class CompiledMlp:
         """Tokens (n,) uint8 of column `i` given tokens (i, n) of those before it."""
         states, logits = self.logits(i, tokens)
         n = len(logits)
-        weights = np.exp(np.maximum(logits, NEVER), out=logits)
+        weights = np.exp(logits, out=logits)
         key = (weights @ self.steps[i]) / weights.sum(axis=1)
         u = np.empty(n)
         spread(key.astype(np.int32), rng.permutation(n), _STEPS, rng.random(), u)

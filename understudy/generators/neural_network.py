@@ -8,6 +8,7 @@ the layout's own order will meet (Shih et al. 2022 train for the conditionals th
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Protocol
@@ -32,26 +33,30 @@ class Session(Protocol):
         ...
 
 
-class Network(nn.Module):
+class Network(nn.Module, ABC):
     """Base of the networks. Columns are counted in the layout's order."""
 
     heads: Heads
     n_columns: int
 
+    @abstractmethod
     def loss(self, tokens: Tensor, generator: torch.Generator, share_ordered: float) -> Tensor:
         """Mean nats a row, over random sets of seen columns; tokens (batch, n_columns) int64."""
-        raise NotImplementedError
+        ...
 
+    @abstractmethod
     def ordered_nll(self, tokens: Tensor) -> Tensor:
         """-log P of each column given those before it in the layout's order, (n_columns, batch) nats."""
-        raise NotImplementedError
+        ...
 
+    @abstractmethod
     def session(self, n_rows: int) -> Session:
-        raise NotImplementedError
+        ...
 
+    @abstractmethod
     def row_bytes(self) -> int:
         """Memory that a session takes for a row, about."""
-        raise NotImplementedError
+        ...
 
     def most_rows(self) -> int:
         """How many rows a session should have: a few hundred MB on a CPU, a few GB on a GPU."""

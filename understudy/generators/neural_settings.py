@@ -65,7 +65,7 @@ def choose_device(name: str) -> torch.device:
     if name not in ("auto", "cpu", "cuda") and not name.startswith("cuda:"):
         raise ConfigError(f"device {name!r} is not known; choose auto, cpu or cuda")
     if name.startswith("cuda") and not there:
-        raise ConfigError(f"device {name!r} is not there; choose cpu, or or a machine with a GPU and torch for CUDA")
+        raise ConfigError(f"device {name!r} is not there; choose cpu, or a machine with a GPU and torch for CUDA")
     return torch.device(("cuda" if there else "cpu") if name == "auto" else name)
 
 

@@ -10,7 +10,6 @@ import pandas as pd
 
 from understudy.encoding import Codec, TableCodec
 from understudy.encoding.categorical import CategoricalCodec
-from understudy.encoding.codec import feature_codes
 from understudy.encoding.numerical import NumericalCodec
 from understudy.encoding.quantiles import to_floats
 from understudy.encoding.ranges import meets, ranges_of
@@ -55,10 +54,11 @@ class Rows:
         """Add the drawn values of one column."""
         codec = self.codec.codecs[index]
         self.values[index] = values
-        if isinstance(codec, CategoricalCodec):
-            self.codes[index] = codec.tokens_of(values)
-        else:
-            self.codes[index] = feature_codes(codec, self.codes[index], values)
+        self.codes[index] = codec.split_codes(values)
+
+    def tokens(self) -> np.ndarray:
+        """(n_columns, n) uint8."""
+        return np.stack([c.tokens_of(self.values[j]) for j, c in enumerate(self.codec.codecs)])
 
     def take(self, rows: np.ndarray) -> Rows:
         return Rows(self.codec, self.codes[:, rows], {j: v[rows] for j, v in self.values.items()})
@@ -103,11 +103,7 @@ class Condition:
         """One of the categories `labels` (n_labels,) bool. Raises ConfigError for none."""
         if not labels.any() and not null:
             raise ConfigError(NO_PROBABILITY)
-        share = np.zeros(codec.n_tokens)
-        share[: int(codec.token_of.max()) + 1] = np.bincount(codec.token_of, weights=codec.share * labels)
-        if null:
-            share[codec.null] = 1.0
-        return cls(share, codec.restricted(labels), np.empty((0, 2)), labels, null)
+        return cls(codec.shares(labels, null), codec.restricted(labels), np.empty((0, 2)), labels, null)
 
     def met(self, values: np.ndarray) -> np.ndarray:
         """Which values, (n,) as in `Rows.values`, meet it."""

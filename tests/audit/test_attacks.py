@@ -5,8 +5,9 @@ import pandas as pd
 import pytest
 
 from understudy.audit import stats
-from understudy.audit.attack_dpi import synthetic_share
-from understudy.audit.attacks import ATTACKS, measure
+from understudy.audit.membership.dpi import synthetic_share
+from understudy.audit.membership.ensemble import ATTACKS
+from understudy.audit.membership.risk import measure
 from understudy.audit.policy import Policy
 from understudy.audit.tables import build
 from understudy.audit.trees import logits

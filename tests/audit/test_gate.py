@@ -3,9 +3,9 @@
 import pytest
 from pydantic import ValidationError
 
-from understudy.audit.attacks import Risk
 from understudy.audit.controls import Control
 from understudy.audit.gate import decide
+from understudy.audit.membership.risk import Risk
 from understudy.audit.policy import Policy, auc_required, tpr_level
 from understudy.audit.tier0 import CopyTest, IdentifierMatch
 

@@ -15,8 +15,9 @@ import numpy as np
 import pandas as pd
 
 from understudy.audit import controls, rare, stats, tier0
-from understudy.audit.attacks import ATTACKS, Risk, measure, run_attacks
 from understudy.audit.gate import decide
+from understudy.audit.membership.ensemble import ATTACKS, run_attacks
+from understudy.audit.membership.risk import Risk, measure
 from understudy.audit.policy import Policy, tpr_level
 from understudy.audit.record import AuditReport, Curves, Detectable
 from understudy.audit.tables import AuditTables, build

@@ -14,7 +14,8 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict
 
 from understudy.audit import stats
-from understudy.audit.attacks import ATTACKS, Risk, run_attacks
+from understudy.audit.membership.ensemble import ATTACKS, run_attacks
+from understudy.audit.membership.risk import Risk
 from understudy.audit.policy import Policy
 from understudy.audit.tables import AuditTables
 from understudy.audit.tier0 import CopyTest, copies

@@ -30,8 +30,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 from understudy.audit import stats
-from understudy.audit.attacks import ATTACKS, WHO, Risk
 from understudy.audit.controls import Control
+from understudy.audit.membership.ensemble import ATTACKS
+from understudy.audit.membership.risk import WHO, Risk
 from understudy.audit.policy import Policy, auc_required
 from understudy.audit.tier0 import CopyTest, IdentifierMatch
 

@@ -6,9 +6,9 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from understudy.audit.attacks import Risk
 from understudy.audit.controls import Control
 from understudy.audit.gate import Verdict
+from understudy.audit.membership.risk import Risk
 from understudy.audit.policy import Policy
 from understudy.audit.rare import Flag
 from understudy.audit.tier0 import CopyTest, IdentifierMatch

@@ -10,8 +10,9 @@ from importlib.resources import files
 from pathlib import Path
 
 from understudy.audit import plots
-from understudy.audit.attacks import ATTACKS, WHO, Risk
 from understudy.audit.gate import not_cleared
+from understudy.audit.membership.ensemble import ATTACKS
+from understudy.audit.membership.risk import WHO, Risk
 from understudy.audit.policy import auc_required
 from understudy.audit.record import AuditReport
 from understudy.files import write_text

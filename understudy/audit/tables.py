@@ -14,6 +14,7 @@ from functools import cached_property
 import numpy as np
 import pandas as pd
 
+from understudy.audit.model import Model, Refit
 from understudy.audit.neighbours import Geometry, nearest
 from understudy.errors import SchemaError, TableError
 from understudy.schema import Column, TableSchema
@@ -33,19 +34,23 @@ class Block:
             blocks of one audit, -1 = missing.
         geometry: the same rows as the distance sees them.
         units: (n_rows,) int64, the privacy unit of each row, numbered from 0.
+        frame: the same rows as they came, for attacks that fit a generator.
     """
 
     numbers: np.ndarray
     codes: np.ndarray
     geometry: Geometry
     units: np.ndarray
+    frame: pd.DataFrame
 
     def __len__(self) -> int:
         return len(self.units)
 
     def take(self, rows: np.ndarray) -> Block:
         """The given rows (positions or a mask); units keep their numbers."""
-        return Block(self.numbers[rows], self.codes[rows], self.geometry.take(rows), self.units[rows])
+        return Block(
+            self.numbers[rows], self.codes[rows], self.geometry.take(rows), self.units[rows], self.frame.iloc[rows]
+        )
 
     def append(self, other: Block) -> Block:
         """Both tables' rows; units keep their numbers."""
@@ -54,6 +59,7 @@ class Block:
             np.vstack([self.codes, other.codes]),
             self.geometry.append(other.geometry),
             np.concatenate([self.units, other.units]),
+            pd.concat([self.frame, other.frame], ignore_index=True),
         )
 
     def features(self) -> np.ndarray:
@@ -78,6 +84,8 @@ class AuditTables:
         member: (n_units,) bool, the coin of each unit of A: did it train?
         reference: R; never trained, never a target.
         synthetic: S.
+        model: the released generator, for white-box attacks; None: only S is known.
+        refit: how an attacker fits a generator like it; None: they can't.
     """
 
     columns: tuple[Column, ...]
@@ -86,6 +94,8 @@ class AuditTables:
     member: np.ndarray
     reference: Block
     synthetic: Block
+    model: Model | None = None
+    refit: Refit | None = None
 
     @property
     def n_units(self) -> int:
@@ -147,7 +157,9 @@ class AuditTables:
         return chosen
 
 
-def build(tables: Mapping[str, pd.DataFrame], schema: TableSchema) -> AuditTables:
+def build(
+    tables: Mapping[str, pd.DataFrame], schema: TableSchema, *, model: Model | None = None, refit: Refit | None = None
+) -> AuditTables:
     """Encode conformed tables named members, nonmembers, reference and synthetic.
 
     Raises TableError for a table without rows and SchemaError for one without a modelled column.
@@ -167,7 +179,10 @@ def build(tables: Mapping[str, pd.DataFrame], schema: TableSchema) -> AuditTable
     codes, levels = _codes(tables, labels)
     scale = Scale.of(numbers["reference"], list(numbers.values()))
     units = {n: unit_codes(t, schema.unit if schema.unit in t.columns else None) for n, t in tables.items()}
-    blocks = {n: Block(numbers[n], codes[n], scale.geometry(numbers[n], codes[n], levels), units[n][0]) for n in tables}
+    blocks = {
+        n: Block(numbers[n], codes[n], scale.geometry(numbers[n], codes[n], levels), units[n][0], t)
+        for n, t in tables.items()
+    }
     n_in, n_out = units["members"][1], units["nonmembers"][1]
     nonmembers = dataclasses.replace(blocks["nonmembers"], units=units["nonmembers"][0] + n_in)
     return AuditTables(
@@ -177,6 +192,8 @@ def build(tables: Mapping[str, pd.DataFrame], schema: TableSchema) -> AuditTable
         member=np.arange(n_in + n_out) < n_in,
         reference=blocks["reference"],
         synthetic=blocks["synthetic"],
+        model=model,
+        refit=refit,
     )
 
 

@@ -10,7 +10,7 @@ from understudy.audit.policy import Policy, auc_required, tpr_level
 from understudy.audit.tier0 import CopyTest, IdentifierMatch
 
 FINE = [Control(name=n, passed=True, detail="fine") for n in ("exchangeable", "negative", "positive")]
-NO_COPIES = [CopyTest(columns=("a",), whole=True, hits_in=0, n_in=1000, hits_out=0, n_out=1000, p_value=1.0)]
+NO_COPIES = [CopyTest(kind="rows", columns=("a",), hits_in=0, n_in=1000, hits_out=0, n_out=1000, p_value=1.0)]
 
 
 def risk(**changes):

@@ -21,15 +21,15 @@ def four(population):
 
 def test_copies_of_members_are_counted(four, schema):
     four["synthetic"] = pd.concat([four["synthetic"], four["members"].iloc[:30]], ignore_index=True)
-    tests = tier0.copies(build(four, schema), np.random.default_rng(0))
-    assert tests[0].whole and (tests[0].hits_in, tests[0].hits_out) == (30, 0)
+    tests = tier0.copies(build(four, schema), POLICY, np.random.default_rng(0))
+    assert tests[0].kind == "rows" and (tests[0].hits_in, tests[0].hits_out) == (30, 0)
     assert tests[0].p_value < 1e-8 and tests[0].exceeds(POLICY)
 
 
 def test_a_changed_column_is_found_by_the_subsets(four, schema):
     changed = four["members"].iloc[:60].assign(smoker=~four["members"]["smoker"].iloc[:60])
     four["synthetic"] = pd.concat([four["synthetic"], changed], ignore_index=True)
-    whole, *subsets = tier0.copies(build(four, schema), np.random.default_rng(0))
+    whole, *subsets = tier0.copies(build(four, schema), POLICY, np.random.default_rng(0))
     assert whole.hits_in == 0
     assert any(t.hits_in == 60 and t.hits_out == 0 and "smoker" not in t.columns for t in subsets)
 
@@ -40,7 +40,7 @@ def test_missing_values_copy_too_and_zero_equals_minus_zero():
     other = pd.DataFrame({"x": [7.0, np.nan], "y": [7.0, 8.0]})
     synthetic = pd.DataFrame({"x": [np.nan, -0.0], "y": [1.5, 0.0]})
     tables = build({"members": real, "nonmembers": other, "reference": other, "synthetic": synthetic}, schema)
-    whole = tier0.copies(tables, np.random.default_rng(0))[0]
+    whole = tier0.copies(tables, POLICY, np.random.default_rng(0))[0]
     assert (whole.hits_in, whole.hits_out) == (2, 0)
 
 
@@ -51,7 +51,7 @@ def test_coincidences_in_a_small_table_are_no_copies():
         name: pd.DataFrame({"a": rng.random(300) < 0.5, "b": rng.random(300) < 0.5})
         for name in ("members", "nonmembers", "reference", "synthetic")
     }
-    (whole,) = tier0.copies(build(four, schema), rng)
+    (whole,) = tier0.copies(build(four, schema), POLICY, rng)
     assert whole.hits_in == whole.hits_out == 300
     assert whole.p_value == 1 and not whole.exceeds(POLICY)
 
@@ -61,7 +61,7 @@ def test_one_exact_value_is_no_copied_row(four, schema):
     rng = np.random.default_rng(2)
     rows = rng.integers(0, 300, 600)
     four["synthetic"] = four["synthetic"].assign(income=four["members"]["income"].to_numpy()[rows])
-    tests = tier0.copies(build(four, schema), rng)
+    tests = tier0.copies(build(four, schema), POLICY, rng)
     assert len(tests) > 1 and all(t.p_value > 0.01 for t in tests)
 
 

@@ -17,7 +17,8 @@ import pandas as pd
 from understudy.audit import controls, rare, stats, tier0
 from understudy.audit.gate import decide
 from understudy.audit.membership.ensemble import ATTACKS, run_attacks
-from understudy.audit.membership.risk import Risk, measure
+from understudy.audit.membership.risk import Risk
+from understudy.audit.model import Model, Refit
 from understudy.audit.policy import Policy, tpr_level
 from understudy.audit.record import AuditReport, Curves, Detectable
 from understudy.audit.tables import AuditTables, build
@@ -39,7 +40,8 @@ def audit(
     synthetic: pd.DataFrame,
     schema: TableSchema,
     policy: Policy | None = None,
-    log_density: Callable[[pd.DataFrame], np.ndarray | None] | None = None,
+    model: Model | None = None,
+    refit: Refit | None = None,
     rng: np.random.Generator,
     progress: Progress | None = None,
 ) -> AuditReport:
@@ -51,7 +53,8 @@ def audit(
         synthetic: the table to be released.
         schema: of all four. With `schema.unit`, the real tables have that column.
         policy: the gate's limits; None: the defaults.
-        log_density: the generator's, for the white-box attack, which is reported but not gated.
+        model: the released generator, for the white-box attack.
+        refit: fits a generator of the same kind, for attackers who do that.
         rng: decides subsamples, folds and models' seeds.
         progress: told the share done and what is going on.
 
@@ -66,14 +69,13 @@ def audit(
     _check(given, schema)
     frames, notes = _cap(given, schema, policy, rng)
     tell(0.02, "encoding the tables")
-    tables = build(frames, schema)
+    tables = build(frames, schema, model=model, refit=refit, seed=int(rng.integers(2**31)))
     tell(0.10, "finding the vulnerable stratum")
     vulnerable = tables.vulnerable(policy.vulnerable_share, policy.vulnerable_neighbours)
     tell(0.20, "copies and identifiers")
-    matches = tier0.copies(tables, rng)
+    matches = tier0.copies(tables, policy, rng)
     tell(0.25, f"{len(ATTACKS)} membership attacks")
     risks, scores = run_attacks(tables, vulnerable, policy, rng, adjusted=True)
-    white_box = _white_box(tables, frames, log_density, policy, rng)
     checks = _controls(tables, vulnerable, policy, rng, tell)
     matched = tier0.identifiers(frames, schema)
     n_in = int(tables.member.sum())
@@ -92,7 +94,6 @@ def audit(
         notes=tuple(notes),
         policy=policy,
         risks=tuple(risks),
-        white_box=white_box,
         copies=tuple(matches),
         identifiers=tuple(matched),
         flags=tuple(rare.flags(frames, schema, policy.rare_support)),
@@ -144,23 +145,6 @@ def _cap(
         if len(kept) < len(table):
             notes.append(f"{len(kept):,} of the {name} table's {len(table):,} rows were drawn at random and audited.")
     return frames, notes
-
-
-def _white_box(
-    tables: AuditTables,
-    frames: dict[str, pd.DataFrame],
-    log_density: Callable[[pd.DataFrame], np.ndarray | None] | None,
-    policy: Policy,
-    rng: np.random.Generator,
-) -> Risk | None:
-    """The loss attack of Yeom et al. (CSF 2018): the generator's own log-density of each row is the score."""
-    if log_density is None:
-        return None
-    inside, outside = log_density(frames["members"]), log_density(frames["nonmembers"])
-    if inside is None or outside is None:
-        return None
-    finite = np.nan_to_num(np.concatenate([inside, outside]), neginf=-1e9, posinf=1e9)
-    return measure("white_box", "all", tables.per_unit(finite), tables.member, policy, rng)
 
 
 def _detectable(risks: list[Risk], policy: Policy) -> tuple[Detectable, ...]:

@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict
 from understudy.audit import stats
 from understudy.audit.membership.ensemble import ATTACKS, run_attacks
 from understudy.audit.membership.risk import Risk
+from understudy.audit.membership.stack import stratified_folds
 from understudy.audit.policy import Policy
 from understudy.audit.tables import AuditTables
 from understudy.audit.tier0 import CopyTest, copies
@@ -53,9 +54,7 @@ def exchangeable(tables: AuditTables, policy: Policy, rng: np.random.Generator) 
     52, 2003); without this the control failed in 5 % of sound audits.
     """
     member = tables.member
-    fold = np.empty(tables.n_units, dtype=int)
-    for side in (member, ~member):
-        fold[rng.permutation(np.flatnonzero(side))] = np.arange(side.sum()) % FOLDS
+    fold = stratified_folds(member, FOLDS, rng)
     features, units = tables.pool.features(), tables.pool.units
     areas = []
     for f in range(FOLDS):
@@ -86,7 +85,8 @@ def negative(tables: AuditTables, vulnerable: np.ndarray, policy: Policy, rng: n
     if not len(held) or not len(rest):
         return Control(name="negative", passed=False, detail="the reference table has too few units to be halved")
     sham = tables.replace(synthetic=tables.reference.take(held), reference=tables.reference.take(rest))
-    fired = firing(run_attacks(sham, vulnerable, policy, rng)[0], copies(sham, rng), policy.control_alpha)
+    risks, _ = run_attacks(sham, vulnerable, policy, rng)
+    fired = firing(risks, copies(sham, policy, rng), policy.control_alpha)
     seen = f"fired: {', '.join(fired)}" if fired else "no attack fired"
     detail = f"{len(held):,} real rows that never trained in place of the synthetic table: {seen}"
     return Control(name="negative", passed=not fired, detail=detail)
@@ -111,7 +111,8 @@ def positive(tables: AuditTables, vulnerable: np.ndarray, policy: Policy, rng: n
     kept = rng.permutation(len(synthetic))[n_mixed:]
     mixed = synthetic.take(kept).append(tables.pool.take(copied))
     doctored = tables.replace(synthetic=mixed)
-    fired = firing(run_attacks(doctored, vulnerable, policy, rng)[0], copies(doctored, rng), policy.control_alpha)
+    risks, _ = run_attacks(doctored, vulnerable, policy, rng)
+    fired = firing(risks, copies(doctored, policy, rng), policy.control_alpha)
     seen = f"fired: {', '.join(fired)}" if fired else "no attack fired, so the audit is blind to such a leak"
     share = f"{n_mixed / len(rows_in):.0%} of the members' rows"
     detail = f"{n_mixed:,} member rows ({share}) mixed into the synthetic table: {seen}"

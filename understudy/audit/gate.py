@@ -81,7 +81,7 @@ def decide(
             " to conclude that nothing leaks."
         )
     else:
-        open_points += [point for r in risks for point in not_cleared(r, policy)]
+        open_points += [point for r in risks if r.gated for point in not_cleared(r, policy)]
         if not any(r.stratum == "vulnerable" for r in risks):
             open_points.append("The most exposed tenth has too few units to be audited.")
     return Decision("INCONCLUSIVE" if open_points else "PASS", tuple(dict.fromkeys(open_points)))
@@ -90,7 +90,7 @@ def decide(
 def proven_leaks(risks: list[Risk], matches: list[CopyTest], policy: Policy, alpha: float) -> list[str]:
     """Sentences on the Holm-significant tests whose estimates exceed the policy, the surest first."""
     tests: list[tuple[float, bool, str]] = []
-    for r in risks:
+    for r in (r for r in risks if r.gated):
         where = f"{ATTACKS[r.attack].title} ({WHO[r.stratum]})"
         tests.append(
             (r.auc_p, r.advantage > policy.max_advantage, f"{where}: AUC {r.auc:.3f}, allowed {policy.max_auc:.3f}")
@@ -101,11 +101,7 @@ def proven_leaks(risks: list[Risk], matches: list[CopyTest], policy: Policy, alp
             text = f"{where}: finds {r.tpr:.1%} of members at {r.fpr:.1%} false alarms, allowed {limit:.1%}"
             tests.append((r.tpr_p, r.tpr > limit, text))
     for m in matches:
-        what = "full rows" if m.whole else f"rows in {', '.join(m.columns)}"
-        text = (
-            f"Copies ({what}): {m.hits_in:,} of {m.n_in:,} members occur in the synthetic table,"
-            f" against {m.hits_out:,} of {m.n_out:,} non-members"
-        )
+        text = f"{m.what}: {m.hits_in:,} of {m.n_in:,} members, against {m.hits_out:,} of {m.n_out:,} non-members"
         tests.append((m.p_value, m.exceeds(policy), text))
     adjusted = stats.holm([p for p, _, _ in tests])
     proven = [(p, text) for (_, beyond, text), p in zip(tests, adjusted, strict=True) if p <= alpha and beyond]

@@ -7,6 +7,7 @@ distance 0 and nothing else is; labels by one float32 matrix product of weighted
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -68,15 +69,34 @@ def nearest(queries: Geometry, points: Geometry, k: int, *, units: np.ndarray | 
     """
     k = min(k, len(points))
     found = np.empty((len(queries), k), dtype=np.float32)
-    hot_points = (points.one_hot() * points.one_hot_weights()).T
-    step = max(1, CHUNK_CELLS // max(len(points), 1))
-    for start in range(0, len(queries), step):
-        part = slice(start, start + step)
-        d = _distances(queries.take(np.arange(len(queries))[part]), points, hot_points)
+    for part, d in _chunks(queries, points):
         if units is not None:
             d[units[part, None] == units[None, :]] = np.inf
         found[part] = np.sort(np.partition(d, k - 1, axis=1)[:, :k], axis=1)
     return found
+
+
+def nearest_rows(queries: Geometry, points: Geometry, k: int) -> tuple[np.ndarray, np.ndarray]:
+    """The same distances, and (n_queries, min(k, n_points)) int64 numbers of the `points` they belong to."""
+    k = min(k, len(points))
+    found = np.empty((len(queries), k), dtype=np.float32)
+    rows = np.empty((len(queries), k), dtype=np.int64)
+    for part, d in _chunks(queries, points):
+        near = np.argpartition(d, k - 1, axis=1)[:, :k]
+        distance = np.take_along_axis(d, near, axis=1)
+        order = np.argsort(distance, axis=1, kind="stable")
+        found[part] = np.take_along_axis(distance, order, axis=1)
+        rows[part] = np.take_along_axis(near, order, axis=1)
+    return found, rows
+
+
+def _chunks(queries: Geometry, points: Geometry) -> Iterator[tuple[slice, np.ndarray]]:
+    """The distances (n, n_points) of a few queries at a time, in bounded memory."""
+    hot_points = (points.one_hot() * points.one_hot_weights()).T
+    step = max(1, CHUNK_CELLS // max(len(points), 1))
+    for start in range(0, len(queries), step):
+        part = slice(start, start + step)
+        yield part, _distances(queries.take(np.arange(len(queries))[part]), points, hot_points)
 
 
 def _distances(queries: Geometry, points: Geometry, hot_points: np.ndarray) -> np.ndarray:

@@ -54,6 +54,8 @@ class Policy(BaseModel):
         alpha: chance that a generator without leak FAILs (family-wise, Holm). Small, since a FAIL says
             "proven"; what lies between is INCONCLUSIVE, which blocks a release as well.
         alpha_small: the same below `minimum_units`, where thresholds rest on few units.
+        white_box: whether the attack that needs the generator's artifact decides too. Off: a PASS is about a
+            table that is released while the artifact is kept; an artifact that is handed out wants it on.
         control_alpha: chance that a control fails by accident.
         mixed_share: share of the synthetic rows that the positive control replaces by members' rows.
         vulnerable_share, vulnerable_neighbours: define the vulnerable stratum.
@@ -73,6 +75,7 @@ class Policy(BaseModel):
     confidence: Share = 0.95
     alpha: Share = 0.01
     alpha_small: Share = 0.001
+    white_box: bool = False
     control_alpha: Share = 0.01
     mixed_share: Share = 0.05
     vulnerable_share: Share = 0.1

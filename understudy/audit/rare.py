@@ -1,7 +1,10 @@
-"""Tier 0, flags: what in S only a few real units could have supplied. Flags don't decide the gate.
+"""Tier 0, rare values: what in S only a few real units could have supplied.
 
-Support is counted over the audit's real tables (members, non-members, reference), in units. It is
-an undercount when more rows trained. Flags give columns and counts, never the values.
+A rare category or pattern of missing values that S shows is a flag, which doesn't decide the gate: it may have
+come from rows that the audit doesn't see. That those of members are shown more often than those of
+non-members (`shown`) is a test, which does. Support is counted over the audit's real tables (members,
+non-members, reference), in units: an undercount when more rows trained. Flags give columns and counts, never
+the values.
 """
 
 from __future__ import annotations
@@ -12,6 +15,7 @@ import numpy as np
 import pandas as pd
 from pydantic import BaseModel, ConfigDict
 
+from understudy.audit.tables import AuditTables, Block
 from understudy.schema import TableSchema
 from understudy.splits import unit_codes
 
@@ -24,6 +28,28 @@ class Flag(BaseModel):
     column: str | None
     what: str
     count: int
+
+
+def shown(tables: AuditTables, support: int) -> np.ndarray:
+    """(n_units,) bool: the unit holds a category, or a pattern of missing values, that fewer than `support` units of A
+    and R hold, and S shows it."""
+    pool, reference, synthetic = (_labels(b) for b in (tables.pool, tables.reference, tables.synthetic))
+    units = np.concatenate([tables.pool.units, tables.reference.units + tables.n_units])
+    found = np.zeros(len(pool), dtype=bool)
+    for j in range(pool.shape[1]):
+        values = np.concatenate([pool[:, j], reference[:, j]])
+        held = pd.DataFrame({"value": values, "unit": units}).drop_duplicates()["value"].value_counts()
+        rare = held.index[(held < support) & (held.index >= 0)].to_numpy()
+        found |= np.isin(pool[:, j], np.intersect1d(rare, synthetic[:, j]))
+    return tables.any_of_unit(found)
+
+
+def _labels(block: Block) -> np.ndarray:
+    """(n_rows, q + 1) codes of the labels, -1 = missing, and a non-negative hash of which values are missing."""
+    gone = np.hstack([np.isnan(block.numbers), block.codes < 0])
+    place = np.random.default_rng(0).integers(0, 2**62, gone.shape[1])  # the same for every block
+    pattern = np.bitwise_xor.reduce(np.where(gone, place, 0), axis=1)
+    return np.column_stack([block.codes.astype(np.int64), pattern])
 
 
 def flags(tables: Mapping[str, pd.DataFrame], schema: TableSchema, support: int) -> list[Flag]:

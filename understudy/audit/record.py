@@ -15,7 +15,7 @@ from understudy.audit.tier0 import CopyTest, IdentifierMatch
 from understudy.errors import ArtifactError
 from understudy.schema import first_problem
 
-FORMAT = 1
+FORMAT = 2
 
 
 class Record(BaseModel):
@@ -51,11 +51,10 @@ class AuditReport(Record):
         rows: rows read of each table: members, nonmembers, reference, synthetic.
         notes: what was sampled down, in sentences.
         policy, risks, copies, identifiers, flags, controls: see their classes.
-        white_box: the likelihood attack, when the generator gave its log-density; not gated.
         seconds: what the audit took.
     """
 
-    format: Literal[1] = 1
+    format: Literal[2] = 2
     verdict: Verdict
     reasons: tuple[str, ...]
     unit: str
@@ -65,7 +64,6 @@ class AuditReport(Record):
     notes: tuple[str, ...]
     policy: Policy
     risks: tuple[Risk, ...]
-    white_box: Risk | None
     copies: tuple[CopyTest, ...]
     identifiers: tuple[IdentifierMatch, ...]
     flags: tuple[Flag, ...]
@@ -99,16 +97,14 @@ class AuditReport(Record):
             "controls_failed": float(sum(not c.passed for c in self.controls)),
         }
         for stratum, suffix in (("all", ""), ("vulnerable", "_vulnerable")):
-            risks = [r for r in self.risks if r.stratum == stratum]
+            risks = [r for r in self.risks if r.stratum == stratum and r.gated]
             if risks:
                 values[f"mia_auc{suffix}"] = max(r.auc for r in risks)
                 values[f"mia_auc_upper{suffix}"] = max(r.auc_upper for r in risks)
                 values[f"mia_tpr{suffix}"] = max(r.tpr for r in risks)
                 values[f"mia_tpr_upper{suffix}"] = max(r.tpr_upper for r in risks)
                 values[f"mia_fpr_level{suffix}"] = risks[0].level or 0.0
-            for r in risks:
+            for r in (r for r in self.risks if r.stratum == stratum):
                 values[f"auc_{r.attack}{suffix}"] = r.auc
                 values[f"tpr_{r.attack}{suffix}"] = r.tpr
-        if self.white_box is not None:
-            values["auc_white_box"] = self.white_box.auc
         return values

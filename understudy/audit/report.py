@@ -69,7 +69,6 @@ def render(report: AuditReport) -> str:
         meaning=MEANING[report.verdict],
         unit="row" if report.unit == "row" else f"value of the column {report.unit!r}",
         lines=[_line(risk, report) for risk in report.risks],
-        white_box=report.white_box,
         chart=plots.intervals([_bar(risk, report) for risk in report.risks], report.policy.max_auc)
         if report.risks
         else "",

@@ -29,6 +29,13 @@ class Auc:
         z = float(special.ndtri((1 + confidence) / 2))
         return max(0.0, self.value - z * self.se), min(1.0, self.value + z * self.se)
 
+    def inflated(self, factor: float) -> Auc:
+        """With a standard error `factor` times as large, and the p-value that goes with it."""
+        if factor == 1.0:
+            return self
+        p = float(special.ndtr(special.ndtri(self.p_value) / factor))
+        return Auc(self.value, self.se * factor, p)
+
     def upper(self, confidence: float = 0.95) -> float:
         """One-sided upper bound."""
         return min(1.0, self.value + float(special.ndtri(confidence)) * self.se)

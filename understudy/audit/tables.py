@@ -16,10 +16,13 @@ import pandas as pd
 
 from understudy.audit.model import Model, Refit
 from understudy.audit.neighbours import Geometry, nearest
+from understudy.audit.scale import Scale
 from understudy.errors import SchemaError, TableError
 from understudy.schema import Column, TableSchema
 from understudy.splits import unit_codes
 
+MAX_REFIT_ROWS = 10_000
+"""Rows that an attacker's own generator learns: more take longer and are hardly sharper."""
 NEIGHBOURS = 20
 """Neighbours kept per row: DPI looks at 20, the distance attack at 1 and 5."""
 
@@ -86,6 +89,7 @@ class AuditTables:
         synthetic: S.
         model: the released generator, for white-box attacks; None: only S is known.
         refit: how an attacker fits a generator like it; None: they can't.
+        seed: of what is fitted once for all attacks.
     """
 
     columns: tuple[Column, ...]
@@ -96,6 +100,7 @@ class AuditTables:
     synthetic: Block
     model: Model | None = None
     refit: Refit | None = None
+    seed: int = 0
 
     @property
     def n_units(self) -> int:
@@ -125,6 +130,11 @@ class AuditTables:
         """(n_pool_rows, <= 20) distances of each row of A to its nearest rows of R, ascending."""
         return nearest(self.pool.geometry, self.reference.geometry, NEIGHBOURS)
 
+    @cached_property
+    def reference_density(self) -> np.ndarray:
+        """(n_pool_rows,) log-density of A's rows under a generator fitted on R; needs `refit`."""
+        return fitted_density(self, self.reference, np.random.default_rng(self.seed))
+
     def equal_parts(self, most: int, rng: np.random.Generator) -> list[tuple[Block, Block]]:
         """Pairs of a part of S and R, of equal size: disjoint parts of a larger S, at most `most`,
         or one of S and a part of a larger R. Rows are drawn, and ordered, at random."""
@@ -136,10 +146,12 @@ class AuditTables:
         return [(self.synthetic if n_s == n_r else self.synthetic.take(p), self.reference) for p in parts]
 
     def replace(self, **blocks: Block) -> AuditTables:
-        """The same audit with another `synthetic` (or `reference`) block."""
-        other = dataclasses.replace(self, **blocks)  # type: ignore[arg-type]
-        if "reference" not in blocks and "to_reference" in self.__dict__:
-            other.__dict__["to_reference"] = self.to_reference  # distances to R don't depend on S
+        """The same audit with another `synthetic` (or `reference`) block; another S is of no known model."""
+        model = None if "synthetic" in blocks else self.model
+        other = dataclasses.replace(self, model=model, **blocks)  # type: ignore[arg-type]
+        for name in ("to_reference", "reference_density"):  # what depends on R alone
+            if "reference" not in blocks and name in self.__dict__:
+                other.__dict__[name] = self.__dict__[name]
         return other
 
     def vulnerable(self, share: float, neighbours: int) -> np.ndarray:
@@ -157,9 +169,29 @@ class AuditTables:
         return chosen
 
 
+def fitted_density(tables: AuditTables, block: Block, rng: np.random.Generator) -> np.ndarray:
+    """(n_pool_rows,) `bounded` log-density of A's rows under a generator fitted on rows of `block`, which is S or R.
+
+    As many rows of either are learnt. Zeros for a generator without a density.
+    """
+    assert tables.refit is not None
+    most = min(MAX_REFIT_ROWS, len(tables.synthetic), len(tables.reference))
+    rows = np.sort(rng.permutation(len(block))[:most])
+    density = tables.refit(block.frame.iloc[rows], rng).log_density(tables.pool.frame)
+    return np.zeros(len(tables.pool)) if density is None else bounded(density)
+
+
+def bounded(log_density: np.ndarray) -> np.ndarray:
+    """(n,) with what a generator can't emit (-inf) at a hundredth of the least probable of the others."""
+    finite = log_density[np.isfinite(log_density)]
+    low = float(finite.min()) - np.log(100) if len(finite) else 0.0
+    return np.nan_to_num(np.maximum(log_density, low), nan=low, posinf=float(finite.max()) if len(finite) else 0.0)
+
+
 def build(
-    tables: Mapping[str, pd.DataFrame], schema: TableSchema, *, model: Model | None = None, refit: Refit | None = None
-) -> AuditTables:
+    tables: Mapping[str, pd.DataFrame], schema: TableSchema, *, model: Model | None = None, refit: Refit | None = None,
+    seed: int = 0,
+) -> AuditTables:  # fmt: skip
     """Encode conformed tables named members, nonmembers, reference and synthetic.
 
     Raises TableError for a table without rows and SchemaError for one without a modelled column.
@@ -194,6 +226,7 @@ def build(
         synthetic=blocks["synthetic"],
         model=model,
         refit=refit,
+        seed=seed,
     )
 
 
@@ -230,53 +263,3 @@ def _codes(
             codes[name][:, j] = part
         levels.append(len(values))
     return codes, tuple(levels)
-
-
-@dataclass(frozen=True, eq=False)
-class Scale:
-    """Ranks on the reference table.
-
-    Attributes:
-        values, ranks: per numerical column, R's distinct values and their mid-ranks in (0, 1).
-        missing: per numerical column, whether any table misses a value there.
-    """
-
-    values: tuple[np.ndarray, ...]
-    ranks: tuple[np.ndarray, ...]
-    missing: tuple[bool, ...]
-
-    @classmethod
-    def of(cls, reference: np.ndarray, tables: list[np.ndarray]) -> Scale:
-        values, ranks, missing = [], [], []
-        for j in range(reference.shape[1]):
-            column = reference[:, j]
-            distinct, counts = np.unique(column[~np.isnan(column)], return_counts=True)
-            values.append(distinct)
-            ranks.append((np.cumsum(counts) - counts / 2) / max(counts.sum(), 1))
-            missing.append(any(bool(np.isnan(t[:, j]).any()) for t in tables))
-        return cls(tuple(values), tuple(ranks), tuple(missing))
-
-    def geometry(self, numbers: np.ndarray, codes: np.ndarray, levels: tuple[int, ...]) -> Geometry:
-        """The rows as the distance sees them. A missing number stands at the middle rank and has a
-        label of its own that weighs 1/2, so that it differs from any number by 1/2 to 1."""
-        ranks = np.empty(numbers.shape)
-        labels, sizes, weights = [codes], list(levels), [1.0] * len(levels)
-        for j, (values, at) in enumerate(zip(self.values, self.ranks, strict=True)):
-            gone = np.isnan(numbers[:, j])
-            ranks[:, j] = np.where(gone, 0.5, _rank(np.where(gone, 0.0, numbers[:, j]), values, at))
-            if self.missing[j]:
-                labels.append(gone[:, None].astype(np.int32))
-                sizes.append(2)
-                weights.append(0.5)
-        return Geometry(ranks, np.hstack(labels), tuple(sizes), tuple(weights))
-
-
-def _rank(x: np.ndarray, values: np.ndarray, ranks: np.ndarray) -> np.ndarray:
-    """Ranks of `x`, linear between R's values; beyond its extremes they approach 0 and 1, so that
-    different values keep different ranks."""
-    if not len(values):
-        return np.full(len(x), 0.5)
-    span = float(values[-1] - values[0]) or max(abs(float(values[0])), 1.0)
-    above, below = np.maximum(x - values[-1], 0), np.maximum(values[0] - x, 0)
-    tails = (1 - ranks[-1]) * above / (above + span) - ranks[0] * below / (below + span)
-    return np.interp(x, values, ranks) + tails

@@ -7,12 +7,13 @@ what counts is not that they match, but that they match members more often than 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Literal
 
 import numpy as np
 import pandas as pd
 from pydantic import BaseModel, ConfigDict
 
-from understudy.audit import stats
+from understudy.audit import rare, stats
 from understudy.audit.policy import Policy
 from understudy.audit.tables import AuditTables
 from understudy.schema import TableSchema
@@ -24,26 +25,37 @@ CHANCE = 0.001
 UNIQUE = 0.95
 """A column subset identifies when this share of R's rows is unique in it, even without any one of its columns."""
 
+Kind = Literal["rows", "subset", "rare"]
+
 
 class CopyTest(BaseModel):
-    """How many units have a row that occurs in S.
+    """How many units have a row, or a rare value, that occurs in S.
 
     Attributes:
+        kind: `rows`: all modelled columns are compared; `subset`: those that identify; `rare`: single values that
+            few real units hold (`rare.shown`).
         columns: the columns compared.
-        whole: whether these are all modelled columns.
         hits_in, n_in, hits_out, n_out: matched units and units, members and non-members.
         p_value: one-sided Fisher test.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    kind: Kind
     columns: tuple[str, ...]
-    whole: bool
     hits_in: int
     n_in: int
     hits_out: int
     n_out: int
     p_value: float
+
+    @property
+    def what(self) -> str:
+        """What the counts are of, in words."""
+        if self.kind == "rare":
+            return "The synthetic table shows rare categories or gaps held by"
+        columns = "full rows" if self.kind == "rows" else f"rows in {', '.join(self.columns)}"
+        return f"The synthetic table holds copies ({columns}) of"
 
     def exceeds(self, policy: Policy) -> bool:
         """Whether the match, read as an attack that says "member", is beyond the policy's limits."""
@@ -68,18 +80,18 @@ class IdentifierMatch(BaseModel):
     leaked: bool
 
 
-def copies(tables: AuditTables, rng: np.random.Generator) -> list[CopyTest]:
-    """One test on full rows, and one on each of a few column subsets that identify rows of R."""
+def copies(tables: AuditTables, policy: Policy, rng: np.random.Generator) -> list[CopyTest]:
+    """One test on full rows, one on each of a few column subsets that identify rows of R, one on rare values."""
     names = tuple(c.name for c in tables.columns)
     pool, synthetic, reference = tables.pool.keys(), tables.synthetic.keys(), tables.reference.keys()
     everything = np.arange(len(names))
     tests = []
     for subset in [everything, *_identifying_subsets(reference, rng)]:
-        matched = tables.any_of_unit(np.isin(_hash(pool[:, subset]), _hash(synthetic[:, subset])))
-        counts = _counts(matched, tables.member)
-        chosen = tuple(names[j] for j in subset)
-        whole = len(subset) == len(names)
-        tests.append(CopyTest(columns=chosen, whole=whole, **counts, p_value=stats.fisher_greater(*counts.values())))
+        matched = tables.any_of_unit(np.isin(hashed(pool[:, subset]), hashed(synthetic[:, subset])))
+        kind: Kind = "rows" if len(subset) == len(names) else "subset"
+        tests.append(_test(kind, tuple(names[j] for j in subset), matched, tables.member))
+    labels = names[tables.pool.numbers.shape[1] :]
+    tests.append(_test("rare", labels, rare.shown(tables, policy.rare_support), tables.member))
     return tests
 
 
@@ -112,13 +124,14 @@ def identifiers(tables: Mapping[str, pd.DataFrame], schema: TableSchema) -> list
     return found
 
 
-def _counts(matched: np.ndarray, member: np.ndarray) -> dict[str, int]:
-    return {
+def _test(kind: Kind, columns: tuple[str, ...], matched: np.ndarray, member: np.ndarray) -> CopyTest:
+    counts = {
         "hits_in": int(matched[member].sum()),
         "n_in": int(member.sum()),
         "hits_out": int(matched[~member].sum()),
         "n_out": int((~member).sum()),
     }
+    return CopyTest(kind=kind, columns=columns, **counts, p_value=stats.fisher_greater(*counts.values()))
 
 
 def _identifying_subsets(reference: np.ndarray, rng: np.random.Generator) -> list[np.ndarray]:
@@ -131,7 +144,7 @@ def _identifying_subsets(reference: np.ndarray, rng: np.random.Generator) -> lis
     n_columns = rows.shape[1]
 
     def identifies(columns: np.ndarray) -> bool:
-        _, counts = np.unique(_hash(rows[:, columns]), return_counts=True)
+        _, counts = np.unique(hashed(rows[:, columns]), return_counts=True)
         return bool((counts == 1).sum() >= UNIQUE * len(rows))
 
     found: dict[tuple[int, ...], None] = {}
@@ -145,7 +158,7 @@ def _identifying_subsets(reference: np.ndarray, rng: np.random.Generator) -> lis
     return [np.array(s) for s in found]
 
 
-def _hash(keys: np.ndarray) -> np.ndarray:
+def hashed(keys: np.ndarray) -> np.ndarray:
     """(n,) uint64 of (n, d) int64 rows: Fibonacci multiply and xor-shift; 2**-64 per accidental pair."""
     value = np.zeros(len(keys), dtype=np.uint64)
     for column in keys.T:

@@ -15,6 +15,23 @@ WHO: dict[Stratum, str] = {"all": "all", "vulnerable": "most exposed"}
 """Strata in the words of messages and reports."""
 
 
+POINTS = (0.001, 0.01, 0.1)
+"""False-alarm rates at which every attack is reported; the gate judges at `Risk.level`."""
+
+
+class Point(BaseModel):
+    """Members found at a nominal false-alarm rate `level`: the rate, its 95 % Clopper-Pearson interval, and the
+    false-alarm rate that the non-members realised."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    level: float
+    tpr: float
+    low: float
+    high: float
+    fpr: float
+
+
 class Risk(BaseModel):
     """What one attack found in one stratum.
 
@@ -29,6 +46,8 @@ class Risk(BaseModel):
         tpr, tpr_low, tpr_high, tpr_upper: true positive rate there, its Clopper-Pearson bounds.
         fpr: the false-alarm rate that the non-members realised.
         tpr_p: p-value of "members are flagged no more often than non-members".
+        points: the members found at the rates of `POINTS` that the stratum is large enough for.
+        gated: whether the verdict depends on it.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -50,6 +69,8 @@ class Risk(BaseModel):
     tpr_upper: float
     fpr: float
     tpr_p: float
+    points: tuple[Point, ...] = ()
+    gated: bool = True
 
     @property
     def advantage(self) -> float:
@@ -65,16 +86,21 @@ def measure(
     policy: Policy,
     rng: np.random.Generator,
     expected: np.ndarray | None = None,
+    *,
+    inflation: float = 1.0,
+    gated: bool = True,
 ) -> Risk:
     """The risk that (n,) `scores` show for the (n,) bool `member`; 2 units a side at least.
 
-    With (n,) `expected` ranks (`adjust`) the AUC is adjusted for chance imbalance.
+    With (n,) `expected` ranks (`adjust`) the AUC is adjusted for chance imbalance. `inflation` multiplies its
+    standard error, for scores that learned from coins (`stack`).
     """
     inside, outside = scores[member], scores[~member]
     if expected is None:
         area = stats.delong(inside, outside)
     else:
         area = stats.adjusted_auc(inside, outside, expected[member], expected[~member])
+    area = area.inflated(inflation)
     low, high = area.interval(policy.confidence)
     level, supported = tpr_level(len(inside), len(outside), policy)
     if level is None:
@@ -100,4 +126,19 @@ def measure(
         tpr_upper=rates.upper(policy.confidence),
         fpr=rates.fpr,
         tpr_p=rates.p_value,
+        points=_points(inside, outside, policy, rng),
+        gated=gated,
     )
+
+
+def _points(
+    inside: np.ndarray, outside: np.ndarray, policy: Policy, rng: np.random.Generator
+) -> tuple[Point, ...]:
+    found = []
+    for level in POINTS:
+        if stats.threshold_rank(len(outside) // 2, level) < 1:
+            continue
+        rates = stats.crossfit_rates(inside, outside, level, rng)
+        low, high = rates.interval(policy.confidence)
+        found.append(Point(level=level, tpr=rates.tpr, low=low, high=high, fpr=rates.fpr))
+    return tuple(found)

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import time
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -38,7 +39,7 @@ def people(table: str, size: int, rng: np.random.Generator) -> tuple[dict[str, p
     whole = conform(raw, schema)
     rest = (len(whole) - 4 * size) // 2
     if rest < size:
-        raise SystemExit(f"Adult has {len(whole):,} rows, too few for {size:,} units a side; at most {len(whole) // 6:,}")
+        raise SystemExit(f"Adult has {len(whole):,} rows, too few for {size:,} a side; at most {len(whole) // 6:,}")
     names = ("members", "nonmembers", "reference", "others", "fresh")
     parts = np.split(rng.permutation(len(whole)), np.cumsum([size, size, 2 * size, rest]))
     return {n: whole.iloc[p].reset_index(drop=True) for n, p in zip(names, parts, strict=True)}, schema
@@ -65,7 +66,8 @@ def main() -> None:
         started = time.perf_counter()
         reports = [one_run(leak, args.table, args.size, seed) for seed in range(args.runs)]
         seconds = (time.perf_counter() - started) / args.runs
-        verdicts = ", ".join(f"{sum(r.verdict == v for r in reports)} {v}" for v in sorted({r.verdict for r in reports}))
+        counts = Counter(r.verdict for r in reports)
+        verdicts = ", ".join(f"{n} {verdict}" for verdict, n in sorted(counts.items()))
         reason = reports[0].reasons[0] if reports[0].reasons else reports[0].could_detect
         print(f"| {leak} | {verdicts} | {reports[0].dcr_share:.3f} | {reason} ({seconds:.0f} s) |", flush=True)
 

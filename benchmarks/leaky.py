@@ -37,7 +37,8 @@ def population(n: int, rng: np.random.Generator) -> pd.DataFrame:
     `RARE_TOWNS` towns, most of them alone."""
     z, group = rng.normal(size=(n, 3)), rng.integers(0, 3, n)
     job = np.clip((3 * z[:, 1] + 6 + rng.normal(size=n)).astype(int), 0, 11)
-    town = np.where(rng.random(n) < RARE_SHARE, 20 + rng.integers(0, RARE_TOWNS, n), (group * 5 + rng.integers(0, 8, n)))
+    rare = rng.random(n) < RARE_SHARE
+    town = np.where(rare, 20 + rng.integers(0, RARE_TOWNS, n), group * 5 + rng.integers(0, 8, n))
     return pd.DataFrame(
         {
             "age": np.clip(np.round(45 + 15 * z[:, 0] + 3 * group), 18, 90).astype("int64"),

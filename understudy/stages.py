@@ -204,12 +204,13 @@ def audit(
     generator: str | Path | None = None, progress: Progress | None = None,
 ) -> StageResult:  # fmt: skip
     """Write audit.json, audit.html and metrics.json to `out_dir`. `gate` holds fields of the audit's policy;
-    `generator`, a model directory, gives the white-box attacks its log-density."""
+    `generator`, a model directory, is attacked too, and attackers refit its kind; None: they refit a `forest`."""
     import numpy as np
 
     from understudy import audit as auditing
     from understudy.audit.report import write_report
     from understudy.generators import base
+    from understudy.generators.refit import refit_of
 
     s = schema if isinstance(schema, TableSchema) else TableSchema.read(schema)
     tables = {"members": members, "nonmembers": nonmembers, "reference": reference, "synthetic": synthetic}
@@ -217,7 +218,8 @@ def audit(
         **{name: _table(path, s) for name, path in tables.items()},
         schema=s,
         policy=policy(gate or {}),
-        log_density=base.load(generator).log_density if generator else None,
+        model=base.load(generator) if generator else None,
+        refit=refit_of(generator, s),
         rng=np.random.default_rng(seed),
         progress=progress,
     )

@@ -14,7 +14,7 @@ from collections.abc import Callable
 import numpy as np
 import pandas as pd
 
-from understudy.audit import controls, rare, stats, tier0
+from understudy.audit import closest, controls, rare, stats, tier0
 from understudy.audit.gate import decide
 from understudy.audit.membership.ensemble import ATTACKS, run_attacks
 from understudy.audit.membership.risk import Risk
@@ -99,6 +99,7 @@ def audit(
         flags=tuple(rare.flags(frames, schema, policy.rare_support)),
         controls=tuple(checks),
         detectable=_detectable(risks, policy),
+        dcr_share=closest.dcr_share(tables, rng),
         curves=_curves(scores, tables.member),
         seconds=round(time.perf_counter() - started, 2),
     )

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from understudy.audit.controls import Control
 from understudy.audit.gate import Verdict
-from understudy.audit.membership.risk import Risk
+from understudy.audit.membership.risk import WHO, Risk
 from understudy.audit.policy import Policy
 from understudy.audit.rare import Flag
 from understudy.audit.tier0 import CopyTest, IdentifierMatch
@@ -51,6 +51,7 @@ class AuditReport(Record):
         rows: rows read of each table: members, nonmembers, reference, synthetic.
         notes: what was sampled down, in sentences.
         policy, risks, copies, identifiers, flags, controls: see their classes.
+        dcr_share: `closest.dcr_share`; for information.
         seconds: what the audit took.
     """
 
@@ -70,7 +71,17 @@ class AuditReport(Record):
     controls: tuple[Control, ...]
     detectable: tuple[Detectable, ...]
     curves: Curves
+    dcr_share: float
     seconds: float
+
+    @property
+    def could_detect(self) -> str:
+        """What one attack would have found in four audits of five, in a sentence."""
+        found = []
+        for d in self.detectable:
+            rate = "" if d.tpr is None else f" or {d.tpr:.1%} of members at {d.level:.0%} false alarms"
+            found.append(f"AUC {d.auc:.3f}{rate} ({WHO[d.stratum]})")
+        return f"It would have found, in four audits of five: {'; '.join(found)}." if found else ""
 
     def to_json(self) -> str:
         return self.model_dump_json(indent=2) + "\n"
@@ -93,6 +104,7 @@ class AuditReport(Record):
             "copies_in": whole.hits_in / whole.n_in,
             "copies_out": whole.hits_out / whole.n_out,
             "identifiers_leaked": float(sum(i.leaked for i in self.identifiers)),
+            "dcr_share": self.dcr_share,
             "flags": float(len(self.flags)),
             "controls_failed": float(sum(not c.passed for c in self.controls)),
         }

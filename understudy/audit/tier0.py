@@ -75,7 +75,7 @@ def copies(tables: AuditTables, rng: np.random.Generator) -> list[CopyTest]:
     everything = np.arange(len(names))
     tests = []
     for subset in [everything, *_identifying_subsets(reference, rng)]:
-        matched = tables.any_of_unit(np.isin(_hash(pool[:, subset]), _hash(synthetic[:, subset])))
+        matched = tables.any_of_unit(np.isin(hash_rows(pool[:, subset]), hash_rows(synthetic[:, subset])))
         counts = _counts(matched, tables.member)
         chosen = tuple(names[j] for j in subset)
         whole = len(subset) == len(names)
@@ -131,7 +131,7 @@ def _identifying_subsets(reference: np.ndarray, rng: np.random.Generator) -> lis
     n_columns = rows.shape[1]
 
     def identifies(columns: np.ndarray) -> bool:
-        _, counts = np.unique(_hash(rows[:, columns]), return_counts=True)
+        _, counts = np.unique(hash_rows(rows[:, columns]), return_counts=True)
         return bool((counts == 1).sum() >= UNIQUE * len(rows))
 
     found: dict[tuple[int, ...], None] = {}
@@ -145,7 +145,7 @@ def _identifying_subsets(reference: np.ndarray, rng: np.random.Generator) -> lis
     return [np.array(s) for s in found]
 
 
-def _hash(keys: np.ndarray) -> np.ndarray:
+def hash_rows(keys: np.ndarray) -> np.ndarray:
     """(n,) uint64 of (n, d) int64 rows: Fibonacci multiply and xor-shift; 2**-64 per accidental pair."""
     value = np.zeros(len(keys), dtype=np.uint64)
     for column in keys.T:

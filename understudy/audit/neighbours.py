@@ -79,6 +79,27 @@ def nearest(queries: Geometry, points: Geometry, k: int, *, units: np.ndarray | 
     return found
 
 
+def nearest_rows(queries: Geometry, points: Geometry, k: int) -> tuple[np.ndarray, np.ndarray]:
+    """(n_queries, min(k, n_points)) float32 distances, ascending, and which `points` these are.
+
+    Which of equally distant points are named depends on their order: shuffle it where that matters.
+    """
+    k = min(k, len(points))
+    distances = np.empty((len(queries), k), dtype=np.float32)
+    rows = np.empty((len(queries), k), dtype=np.int64)
+    hot_points = (points.one_hot() * points.one_hot_weights()).T
+    step = max(1, CHUNK_CELLS // max(len(points), 1))
+    for start in range(0, len(queries), step):
+        part = slice(start, start + step)
+        d = _distances(queries.take(np.arange(len(queries))[part]), points, hot_points)
+        found = np.argpartition(d, k - 1, axis=1)[:, :k] if k > 1 else np.argmin(d, axis=1)[:, None]
+        near = np.take_along_axis(d, found, axis=1)
+        order = np.argsort(near, axis=1, kind="stable")
+        distances[part] = np.take_along_axis(near, order, axis=1)
+        rows[part] = np.take_along_axis(found, order, axis=1)
+    return distances, rows
+
+
 def _distances(queries: Geometry, points: Geometry, hot_points: np.ndarray) -> np.ndarray:
     """(n_queries, n_points) float32."""
     from scipy.spatial.distance import cdist

@@ -1,9 +1,10 @@
 """Tier 2: the three criteria of the Article 29 Working Party's Opinion 05/2014 on anonymisation techniques.
 
-Singling out, linkability and attribute inference are carried out on members and, as the control, on as exchangeable
-people who never trained; what counts is the residual risk (`residual`) that the synthetic table adds. Each person is one
-trial of an attack, and whether it succeeds is settled before the coin is looked at: by the person's values, S, R, the whole
-pool and draws. So nothing leaking, Fisher's test is exact and the bounds hold (`criteria.risk`); each file says how.
+Singling out, linkability and attribute inference are carried out on members and, as the control, on people as
+exchangeable who never trained; what counts is the residual risk (`residual`) that the synthetic table adds. Each
+person is one trial of an attack, and whether it succeeds is settled before the coin is looked at: by the person's
+values, S, R, the whole pool and draws. So nothing leaking, Fisher's test is exact and the bounds hold; each
+criterion's file says how.
 
 Not covered: an attacker who knows a generator's inside, and attacks on chosen persons by refitting.
 """

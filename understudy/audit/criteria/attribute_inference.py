@@ -1,24 +1,26 @@
 """Attribute inference: guessing a secret column of a person whose other columns are known, from the synthetic table.
 
-A guess is right if the category is, or if at most 2.5 % of people (of R) lie between the guessed number and the true one. Two attackers use S.
-One remembers: the nearest synthetic row has the answer. One learns: of the nearest row, the five nearest and boosted
-trees, all trained on S, the learner that guesses best for people of R; neither members nor non-members, so that the
-choice favours none.
+A guess is right if the category is, or if at most 2.5 % of people (of R) lie between the guessed number and the true
+one. Two attackers use S. One remembers: the nearest synthetic row has the answer. One learns: of the nearest row, the
+five nearest and boosted trees, all trained on S, the learner that guesses best for people of R; for neither
+members nor non-members, so that the choice favours none.
 
 **What is gated.** What 92 % of people have in common is guessed right for 92 % of everyone: rho then is a share of
 the other 8 %, blurred by the noise of the 92 %, and means little. So the limit applies to the people whose secret
 *none of the three learners trained on R* gets right. That depends on a person's own values and on R alone, so that the
 chosen members and non-members are as exchangeable as all of them; non-members are guessed rarely there, and rho says
 what the table gives away of a person beyond what is true of people in general. It is the remembering attacker
-who is gated: a whole table of copied rows raises the learner's rate hardly, since it smooths over single rows (bootstrap
-of 25,000 people, simulated: rho of an age .06 learned, .5 remembered). The gated attempts are
+who is gated: even a table of copied rows hardly raises the learner's rate, since it smooths over single rows
+(a bootstrap of 25,000 simulated people: rho of an age is .06 learned, .5 remembered). The gated attempts are
 
 - per secret, over the people chosen as above;
-- over everyone, one secret each: of those that no learner gets right the one least expected of the person, by the mean of
-  what the five nearest rows of R and the trees trained on R hold probable. It is sharp where one secret leaves too few people.
+- over everyone, one secret each: of those that no learner gets right the one least expected of the person, by the
+  mean of what the five nearest rows of R and the trees trained on R hold probable. It is sharp where one
+  secret leaves too few people.
 
-The learner's rates over everyone are reported: how often it is right, and how often its surest 1 %, 10 % and all guesses
-about members are, against the same model trained on R (Francis, arXiv 2507.01710: an attacker need not guess for all).
+The learner's rates over everyone are reported: how often it is right, and how often its surest 1 %, 10 % and all
+guesses about members are, against the same model trained on R (Francis, arXiv 2507.01710: an attacker need not guess
+for all).
 """
 
 from __future__ import annotations
@@ -144,7 +146,7 @@ class _Case:
     @property
     def general(self) -> np.ndarray:
         """(n_units,) bool: told by fresh people."""
-        return self.hit_r.any(axis=0)
+        return np.any(self.hit_r, axis=0)
 
     def remembered(self, targets: Targets) -> Attempt:
         (name,) = targets.names([self.column])

@@ -114,8 +114,8 @@ def by_neighbours(
 ) -> Guesses:
     """The value of the five nearest rows that most of them agree with; of several, the nearest row's."""
     values = secret[rows]  # (n, k)
-    agree = sum(right(values, np.roll(values, i, axis=1), numeric).astype(int) for i in range(values.shape[1]))
-    # rolling compares every value with every other once, and itself
+    # rolled by each distance in turn, a value meets every other once, and itself
+    agree = np.sum([right(values, np.roll(values, i, axis=1), numeric) for i in range(values.shape[1])], axis=0)
     best = np.argmax(agree, axis=1)
     at = np.arange(len(rows))
     matches = right(values, truth[:, None], numeric).mean(axis=1)
@@ -139,7 +139,8 @@ def by_trees(
     )
     best, at = p.argmax(axis=1), np.arange(len(p))
     truth = classes.label(secret_of(targets, queries, column))
-    return Guesses(classes.centres[best], p[at, best], np.where(truth < n_classes, p[at, np.minimum(truth, n_classes - 1)], 0))
+    of_truth = np.where(truth < n_classes, p[at, np.minimum(truth, n_classes - 1)], 0)
+    return Guesses(classes.centres[best], p[at, best], of_truth)
 
 
 @dataclass(frozen=True, eq=False)

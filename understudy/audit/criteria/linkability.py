@@ -1,8 +1,8 @@
 """Linkability: do the two halves of a person's record lead to the same synthetic row?
 
-After Giomi et al., PoPETs 2023 (arXiv 2211.10459). An attacker holds some attributes of a person from one source and the
-others from another. They succeed if one of the k synthetic rows nearest to the person by the first half is among
-the k nearest by the second: the table has joined what was apart. Distance is Gower's; among equally near
+After Giomi et al., PoPETs 2023 (arXiv 2211.10459). An attacker holds some attributes of a person from one source and
+the others from another. They succeed if one of the k synthetic rows nearest to the person by the first half is
+among the k nearest by the second: the table has joined what was apart. Distance is Gower's; among equally near
 rows those named are drawn at random, independently for the two halves.
 
 Each person is tried on one of `SPLITS` ways to halve the columns, drawn at random, so that no verdict hangs on a lucky
@@ -27,7 +27,7 @@ Halves = tuple[list[int], list[int]]
 
 
 def attempts(targets: Targets, quasi_identifiers: list[int], rng: np.random.Generator) -> list[Attempt]:
-    """One attempt for each k, on random halves, and on the `quasi_identifiers` if there are any; none for one column."""
+    """One attempt for each k, on random halves, and on the `quasi_identifiers` if any; none in a single column."""
     columns = targets.within_budget(rng, quasi_identifiers)
     others = [j for j in columns if j not in quasi_identifiers]
     if len(columns) < 2:
@@ -66,7 +66,8 @@ def _try(halving: str, targets: Targets, splits: list[Halves], rng: np.random.Ge
 
 
 def _idea(halving: str, k: int) -> str:
-    sources = "two halves of the columns" if halving == "random halves" else "the quasi-identifiers and the other columns"
+    named = "the quasi-identifiers and the other columns"
+    sources = "two halves of the columns" if halving == "random halves" else named
     if k == 1:
         return f"The synthetic row that {sources} point to is one and the same for"
     return f"Of the {k} synthetic rows that {sources} point to, one is the same for"

@@ -12,6 +12,7 @@ from understudy.audit import residual, stats
 from understudy.audit.policy import Policy
 
 Criterion = Literal["singling_out", "linkability", "attribute_inference"]
+PEOPLE = "members"
 TITLES: dict[Criterion, str] = {
     "singling_out": "Singling out",
     "linkability": "Linkability",
@@ -135,7 +136,7 @@ def judge(attempts: list[Attempt], member: np.ndarray, policy: Policy) -> list[C
 
 
 def measure(
-    attempt: Attempt, counts: residual.Residual, policy: Policy, clearance: float, trials: str = "people"
+    attempt: Attempt, counts: residual.Residual, policy: Policy, clearance: float, trials: str = PEOPLE
 ) -> CriterionRisk:
     """The risk that counts of successes show; `supported` if without a leak it would clear with `clearance`."""
     n_in, n_out = counts.n_in, counts.n_out
@@ -145,10 +146,12 @@ def measure(
     low, high = counts.interval(policy.confidence)
     upper = counts.upper(policy.confidence)
     clear = residual.null_clearance(n_in, n_out, rate_out, policy.max_residual_risk, policy.confidence)
-    whom = ("members", "of those who never trained") if trials == "people" else (f"{trials} on members", f"of {trials} on others")
+    tried, others = f"{n_in:,} {trials}", "those who never trained"
+    if trials != PEOPLE:
+        tried, others = f"{tried} on members", f"{trials} on people who never trained"
     words = (
-        f"{attempt.idea} {rate_in:.1%} of {n_in:,} {whom[0]} against {rate_out:.1%} {whom[1]} ({attempt.baseline:.1%} by"
-        f" a naive guess): the table adds {counts.value:.1%}, at most {upper:.1%}."
+        f"{attempt.idea} {rate_in:.1%} of {tried} against {rate_out:.1%} of {others} ({attempt.baseline:.1%} by a naive"
+        f" guess): the table adds {counts.value:.1%}, at most {upper:.1%}."
     )
     return CriterionRisk(
         criterion=attempt.criterion,

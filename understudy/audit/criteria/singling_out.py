@@ -5,16 +5,17 @@ attributes to a row's values: categories to themselves, numbers exactly or to on
 that S holds twice count once.
 
 **What is counted.** Anonymeter counts queries. Queries share their tables and, more so the more of them there are,
-their targets; the surplus of hits on members over non-members then spreads wider than binomial. Here people are
+their targets; the surplus of hits on members over non-members need not spread as a binomial's then. Here people are
 counted: a person is singled out if any predicate that is unique in S selects them and nobody else *of the whole
 pool*. That is a function of S and the pool without its coin, so that, nothing leaking, which of those singled out are
 members is a hypergeometric draw, Fisher's test exact and the score interval calibrated. (Unique among members, or among
-non-members, only, would make hits depend on the coin through each other.)
+non-members, only, people's hits would depend on the coin through each other.)
 
-**Which predicates.** All that are unique in S, over sets of attributes chosen on R alone: with half of R in the place of S,
-those that select most of that half's own people uniquely, and fewest of the other half's. Sets of random attributes
-(the row "queries", reported for comparison with Anonymeter's figures, not gated) dilute: a leak of every member's row would
-pass as a small risk if members are a fifth of those who trained, and predicates on them thus a fifth of all.
+**Which predicates.** All that are unique in S, over sets of attributes chosen on R alone: with half of R in the place
+of S, those that select most of that half's own people uniquely, and fewest of the other half's. Sets of random
+attributes (the row "queries", reported for comparison with Anonymeter's figures, not gated) dilute: a leak of every
+member's row would pass as a small risk if members are a fifth of those who trained, and predicates on them thus a
+fifth of all.
 """
 
 from __future__ import annotations
@@ -85,12 +86,11 @@ def queries(targets: Targets, n_queries: int, rng: np.random.Generator) -> tuple
     columns = targets.within_budget(rng)
     sizes = [size for size in SIZES if size <= len(columns)]
     sets = [s for size in sizes for s in _sets(columns, size, SETS, rng)]
-    quota = -(-n_queries // len(sets))
     asked = hits_in = hits_out = asked_blind = hits_blind = 0
-    for i in rng.permutation(len(sets)):
+    for turn, i in enumerate(rng.permutation(len(sets))):
         bins = BINS[int(rng.integers(len(BINS)))]
         real = targets.cells(targets.pool, sets[i], bins)
-        take = min(quota, n_queries - asked)
+        take = -(-(n_queries - asked) // (len(sets) - turn))  # what sets of few unique cells leave, later ones take
         cells = rng.permutation(_once(targets.cells(synthetic, sets[i], bins)))[:take]
         blind = rng.permutation(targets.cells(shuffled, sets[i], bins))[:take]
         alone = [_once(real[side]) for side in sides]

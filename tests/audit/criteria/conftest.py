@@ -20,7 +20,8 @@ def leaky(population, schema) -> Callable[..., AuditTables]:
         train = pd.concat([members, rest], ignore_index=True)
         n_copied = round(copied * 2 * n)
         copies = train.iloc[rng.integers(0, len(train), n_copied)]
-        synthetic = pd.concat([population(2 * n - n_copied, rng), copies], ignore_index=True)
+        fresh = population(2 * n - n_copied, rng) if n_copied < 2 * n else copies.iloc[:0]
+        synthetic = pd.concat([t for t in (fresh, copies) if len(t)], ignore_index=True)
         named = {"members": members, "nonmembers": nonmembers, "reference": reference, "synthetic": synthetic}
         return build(named, schema)
 

@@ -9,8 +9,8 @@ with whom it fails by itself, the release adds
 The score interval of that ratio is used: Miettinen and Nurminen, Statistics in Medicine 4 (1985), with the correction
 for skewness of Gart and Nam, Biometrics 44 (1988), as in Laud, Pharmaceutical Statistics 16 (2017). Unlike Wald's it
 holds near 0 and 1: over p_out from 0 to .99 and rho from 0 to .3 the exact coverage of the one-sided 95 % upper bound
-is at least .938 at 30 units a side, .940 at 50, .943 at 100 and .945 at 1,000, and .952 to .966 on average; of the lower
-bound .936 and more (without the correction .917).
+is at least .938 at 30 units a side, .940 at 50, .943 at 100 and .945 at 1,000, and .952 to .966 on average; that of the
+lower bound .936 and more (without the correction .917).
 """
 
 from __future__ import annotations

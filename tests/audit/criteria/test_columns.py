@@ -66,6 +66,6 @@ def test_wide_tables_are_sampled_and_named_columns_stay():
     names = [f"c{i}" for i in range(60)]
     schema = TableSchema(columns=tuple(Column(name=n, kind="numerical") for n in names))
     frame = pd.DataFrame(rng.normal(size=(20, 60)), columns=names)
-    targets = Targets.draw(build({k: frame for k in ("members", "nonmembers", "reference", "synthetic")}, schema), rng)
+    targets = Targets.draw(build(dict.fromkeys(("members", "nonmembers", "reference", "synthetic"), frame), schema), rng)
     chosen = targets.within_budget(rng, keep=[59, 3])
     assert len(chosen) == MAX_COLUMNS and {3, 59} <= set(chosen) and chosen == sorted(chosen)

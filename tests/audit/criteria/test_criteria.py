@@ -40,6 +40,23 @@ def test_every_risk_agrees_with_its_counts(bootstrap):
     assert risks[-1].columns == ("visits", "age", "weight", "region")
 
 
+def test_what_is_leaked_of_outliers_only_shows_among_the_most_exposed(population, schema):
+    """S holds the row of each of the 5 % of the members who are most exposed; 9 % of everyone may be."""
+    rng = np.random.default_rng(5)
+    sizes = {"members": 600, "nonmembers": 600, "reference": 1_200, "synthetic": 1_200}
+    named = {k: population(n, rng) for k, n in sizes.items()}
+    few = build(named, schema).vulnerable(0.05, 5)[:600]
+    named["synthetic"] = pd.concat([named["synthetic"].iloc[few.sum() :], named["members"][few]], ignore_index=True)
+    tables = build(named, schema)
+    risks = run_criteria(tables, QUICK, rng, vulnerable=tables.vulnerable(0.1, 5))
+    gated = {(r.detail, r.stratum): r for r in risks if r.gated}
+    for detail in ("3 attributes", "random halves, k = 1"):
+        everyone, exposed = gated[detail, "all"], gated[detail, "vulnerable"]
+        assert everyone.rho < 0.09 < 0.3 < exposed.rho_low and not everyone.proven(QUICK)
+        assert exposed.proven(QUICK) and exposed.n_in + exposed.n_out == 120 and "most exposed" in exposed.words
+    assert len({r.name for r in risks}) == len(risks)
+
+
 def test_the_same_seed_gives_the_same_risks(clean):
     once, twice = (run_criteria(clean, QUICK, np.random.default_rng(3)) for _ in range(2))
     assert once == twice
@@ -86,7 +103,7 @@ def test_small_and_poor_tables(kinds):
     }
     for i in range(3):
         frame = pd.DataFrame({n: values[k][i] for n, k in kinds.items()})
-        named = {k: frame for k in ("members", "nonmembers", "reference")} | {"synthetic": frame.iloc[:2]}
+        named = dict.fromkeys(("members", "nonmembers", "reference"), frame) | {"synthetic": frame.iloc[:2]}
         risks = run_criteria(build(named, schema), QUICK, np.random.default_rng(i))
         assert all(np.isfinite([r.rho, r.rho_low, r.rho_upper, r.baseline, r.p_value]).all() for r in risks)
         assert not any(r.supported and r.gated and r.rho_upper > 1 for r in risks)

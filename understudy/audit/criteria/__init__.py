@@ -42,6 +42,7 @@ def run_criteria(
     *,
     secrets: Iterable[str] | None = None,
     quasi_identifiers: Iterable[str] | None = None,
+    vulnerable: np.ndarray | None = None,
     progress: Progress | None = None,
 ) -> list[CriterionRisk]:
     """The risks of all three criteria.
@@ -50,6 +51,8 @@ def run_criteria(
         tables, policy: of the audit.
         rng: draws a row of each person, attributes, halves, models' seeds.
         secrets, quasi_identifiers: columns; None: those of the policy.
+        vulnerable: (n_units,) bool, the most exposed units (`AuditTables.vulnerable`), on whom the attempts that tried
+            everyone are judged once more: what is leaked of a few outliers is lost among all. None: they aren't.
         progress: told the share done and what is going on.
 
     Raises:
@@ -57,11 +60,16 @@ def run_criteria(
     """
     named = {"secrets": secrets, "quasi_identifiers": quasi_identifiers}
     asked = policy.model_copy(update={k: tuple(v) for k, v in named.items() if v is not None})
-    return list(findings(tables, asked, rng, progress).risks)
+    return list(findings(tables, asked, rng, vulnerable=vulnerable, progress=progress).risks)
 
 
 def findings(
-    tables: AuditTables, policy: Policy, rng: np.random.Generator, progress: Progress | None = None
+    tables: AuditTables,
+    policy: Policy,
+    rng: np.random.Generator,
+    *,
+    vulnerable: np.ndarray | None = None,
+    progress: Progress | None = None,
 ) -> Findings:
     """`run_criteria` by the policy's secrets and quasi-identifiers, with the attempts behind the risks."""
     tell = progress or (lambda share, message: None)
@@ -83,7 +91,10 @@ def findings(
     if counts.n_in:
         risks.append(measure(queries, counts, policy, policy.clearance, "queries"))
     # the attempt on everyone is a family of its own: it must not pay for many secrets
-    for family in (linked, inferred[:1], inferred[1:]):
+    families = [linked, inferred[:1], inferred[1:]]
+    if vulnerable is not None:
+        families += [[a.among(vulnerable) for a in family] for family in (singled, linked, inferred[:1])]
+    for family in families:
         risks += judge(family, tables.member, policy)
     tell(1.0, "three criteria")
     return Findings(tuple(risks), (*singled, *linked, *inferred))

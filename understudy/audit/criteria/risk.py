@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from typing import Literal
 
@@ -9,6 +10,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict
 
 from understudy.audit import residual, stats
+from understudy.audit.membership.risk import WHO, Stratum
 from understudy.audit.policy import Policy
 
 Criterion = Literal["singling_out", "linkability", "attribute_inference"]
@@ -42,6 +44,7 @@ class CriterionRisk(BaseModel):
 
     Attributes:
         criterion, detail: which attack; `detail` is unique within its criterion.
+        stratum: `all` units of the pool, or the `vulnerable` tenth.
         columns: the columns involved.
         gated: whether the limit on rho applies; the others are for the reader.
         n_in, hits_in, n_out, hits_out: trials and successes, in units; of `detail` "queries": in queries.
@@ -60,6 +63,7 @@ class CriterionRisk(BaseModel):
 
     criterion: Criterion
     detail: str
+    stratum: Stratum
     columns: tuple[str, ...]
     gated: bool
     n_in: int
@@ -84,7 +88,7 @@ class CriterionRisk(BaseModel):
 
     @property
     def name(self) -> str:
-        return f"{TITLES[self.criterion]} ({self.detail})"
+        return f"{TITLES[self.criterion]} ({self.detail}, {WHO[self.stratum]})"
 
     def proven(self, policy: Policy) -> bool:
         """Whether the estimate is beyond the limit; with a significant `p_value` a leak is proven."""
@@ -100,7 +104,7 @@ class Attempt:
     """One attack as it was carried out, before the coin is looked at.
 
     Attributes:
-        criterion, detail, columns, gated, baseline, precision: see `CriterionRisk`.
+        criterion, detail, columns, gated, baseline, precision, stratum: see `CriterionRisk`.
         asked: (n_units,) bool, the units that were attacked: chosen without regard to the coin.
         hit: (n_units,) bool, with which of them it succeeded.
         idea: what the attacker does, in a sentence that ends "succeeds with".
@@ -115,6 +119,11 @@ class Attempt:
     baseline: float
     gated: bool = True
     precision: tuple[Precision, ...] = ()
+    stratum: Stratum = "all"
+
+    def among(self, units: np.ndarray) -> Attempt:
+        """The same on the vulnerable `units` (n_units,) bool only."""
+        return dataclasses.replace(self, asked=self.asked & units, stratum="vulnerable")
 
     def counts(self, member: np.ndarray) -> residual.Residual:
         inside, outside = self.asked & member, self.asked & ~member
@@ -147,6 +156,8 @@ def measure(
     upper = counts.upper(policy.confidence)
     clear = residual.null_clearance(n_in, n_out, rate_out, policy.max_residual_risk, policy.confidence)
     tried, others = f"{n_in:,} {trials}", "those who never trained"
+    if attempt.stratum == "vulnerable":
+        tried, others = f"the {n_in:,} most exposed {trials}", "the most exposed who never trained"
     if trials != PEOPLE:
         tried, others = f"{tried} on members", f"{trials} on people who never trained"
     words = (
@@ -156,6 +167,7 @@ def measure(
     return CriterionRisk(
         criterion=attempt.criterion,
         detail=attempt.detail,
+        stratum=attempt.stratum,
         columns=attempt.columns,
         gated=attempt.gated,
         n_in=n_in,

@@ -77,12 +77,15 @@ def nearest(queries: Geometry, points: Geometry, k: int, *, units: np.ndarray | 
 
 
 def nearest_rows(queries: Geometry, points: Geometry, k: int) -> tuple[np.ndarray, np.ndarray]:
-    """The same distances, and (n_queries, min(k, n_points)) int64 numbers of the `points` they belong to."""
+    """The same distances, and (n_queries, min(k, n_points)) int64 numbers of the `points` they belong to.
+
+    Which of equally distant points are named depends on their order: shuffle it where that matters.
+    """
     k = min(k, len(points))
     found = np.empty((len(queries), k), dtype=np.float32)
     rows = np.empty((len(queries), k), dtype=np.int64)
     for part, d in _chunks(queries, points):
-        near = np.argpartition(d, k - 1, axis=1)[:, :k]
+        near = np.argpartition(d, k - 1, axis=1)[:, :k] if k > 1 else np.argmin(d, axis=1)[:, None]
         distance = np.take_along_axis(d, near, axis=1)
         order = np.argsort(distance, axis=1, kind="stable")
         found[part] = np.take_along_axis(distance, order, axis=1)

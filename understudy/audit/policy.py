@@ -62,6 +62,13 @@ class Policy(BaseModel):
         rare_support: categories, extremes and null patterns held by fewer units are flagged.
         max_units: units a side that are attacked; more are sampled down.
         max_rows: rows of the reference and of the synthetic table that are read; likewise.
+        max_residual_risk: limit on rho, the re-identification probability beyond that of people who never trained: 9 %
+            in EMA's policy 0070 and Health Canada's guidance (El Emam et al., JMIR 22(11), 2020).
+        queries: singling-out predicates whose success is reported.
+        max_secrets: columns whose inference is tried when `secrets` names none, drawn at random.
+        secrets: columns whose inference is tried; none: any.
+        quasi_identifiers: columns that an attacker who infers or links is taken to know; none: all others.
+        subgroups: columns by whose values the attacks' success is reported.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -83,6 +90,12 @@ class Policy(BaseModel):
     rare_support: Annotated[int, Field(ge=1)] = 11
     max_units: Annotated[int, Field(ge=2)] = 5_000
     max_rows: Annotated[int, Field(ge=100)] = 20_000
+    max_residual_risk: Share = 0.09
+    queries: Annotated[int, Field(ge=100, le=100_000)] = 2_000
+    max_secrets: Annotated[int, Field(ge=1)] = 12
+    secrets: tuple[str, ...] = ()
+    quasi_identifiers: tuple[str, ...] = ()
+    subgroups: tuple[str, ...] = ()
 
     @model_validator(mode="after")
     def _consistent(self) -> Policy:

@@ -87,7 +87,7 @@ def copies(tables: AuditTables, policy: Policy, rng: np.random.Generator) -> lis
     everything = np.arange(len(names))
     tests = []
     for subset in [everything, *_identifying_subsets(reference, rng)]:
-        matched = tables.any_of_unit(np.isin(hashed(pool[:, subset]), hashed(synthetic[:, subset])))
+        matched = tables.any_of_unit(np.isin(hash_rows(pool[:, subset]), hash_rows(synthetic[:, subset])))
         kind: Kind = "rows" if len(subset) == len(names) else "subset"
         tests.append(_test(kind, tuple(names[j] for j in subset), matched, tables.member))
     labels = names[tables.pool.numbers.shape[1] :]
@@ -144,7 +144,7 @@ def _identifying_subsets(reference: np.ndarray, rng: np.random.Generator) -> lis
     n_columns = rows.shape[1]
 
     def identifies(columns: np.ndarray) -> bool:
-        _, counts = np.unique(hashed(rows[:, columns]), return_counts=True)
+        _, counts = np.unique(hash_rows(rows[:, columns]), return_counts=True)
         return bool((counts == 1).sum() >= UNIQUE * len(rows))
 
     found: dict[tuple[int, ...], None] = {}
@@ -158,7 +158,7 @@ def _identifying_subsets(reference: np.ndarray, rng: np.random.Generator) -> lis
     return [np.array(s) for s in found]
 
 
-def hashed(keys: np.ndarray) -> np.ndarray:
+def hash_rows(keys: np.ndarray) -> np.ndarray:
     """(n,) uint64 of (n, d) int64 rows: Fibonacci multiply and xor-shift; 2**-64 per accidental pair."""
     value = np.zeros(len(keys), dtype=np.uint64)
     for column in keys.T:

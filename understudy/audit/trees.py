@@ -1,4 +1,5 @@
-"""Boosted trees that separate two tables: shared by the classifier attack and the exchangeability control."""
+"""Boosted trees: those that separate two tables (the classifier attack, the exchangeability control), and those that
+guess a column (attribute inference)."""
 
 from __future__ import annotations
 
@@ -30,6 +31,28 @@ def logits(
     with threadpool_limits(limits=1, user_api="openmp"):
         model.fit(features[:, useful], label)
         return model.decision_function(queries[:, useful])
+
+
+def probabilities(
+    features: np.ndarray, label: np.ndarray, queries: np.ndarray, *, rounds: int, leaves: int, rng: np.random.Generator
+) -> np.ndarray:
+    """(n_queries, n_classes) probabilities of the `label` (n,), integers from 0, all of which occur; see `logits`."""
+    from sklearn.ensemble import HistGradientBoostingClassifier
+    from threadpoolctl import threadpool_limits
+
+    useful = [j for j in range(features.shape[1]) if _varies(features[:, j])]
+    if not useful or label.max() == 0:
+        return np.tile(np.bincount(label) / len(label), (len(queries), 1))
+    model = HistGradientBoostingClassifier(
+        max_iter=rounds,
+        max_leaf_nodes=leaves,
+        min_samples_leaf=10,
+        early_stopping=False,
+        random_state=int(rng.integers(2**31)),
+    )
+    with threadpool_limits(limits=1, user_api="openmp"):
+        model.fit(features[:, useful], label)
+        return model.predict_proba(queries[:, useful])
 
 
 def _varies(column: np.ndarray) -> bool:

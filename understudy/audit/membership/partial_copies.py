@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from understudy.audit.tables import AuditTables
-from understudy.audit.tier0 import hashed
+from understudy.audit.tier0 import hash_rows
 
 SUBSETS = 96
 """Subsets looked at: the two halves of the columns in their order, then random ones of 2 columns and more."""
@@ -21,7 +21,7 @@ def score(tables: AuditTables, rng: np.random.Generator) -> np.ndarray:
     pool, r, s = (block.keys() for block in (tables.pool, tables.reference, tables.synthetic))
     total = np.zeros(len(pool))
     for subset in subsets(pool.shape[1], SUBSETS, rng):
-        at_pool, at_r, at_s = (hashed(keys[:, subset]) for keys in (pool, r, s))
+        at_pool, at_r, at_s = (hash_rows(keys[:, subset]) for keys in (pool, r, s))
         in_r, in_s = _share(at_pool, at_r), _share(at_pool, at_s)
         surprise = -np.log((in_r * len(r) + in_s * len(s) + 0.5) / (len(r) + len(s) + 0.5))
         # of a key that n rows hold, S repeating it says little: shares that differ by chance cancel

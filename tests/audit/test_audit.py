@@ -7,6 +7,7 @@ import pytest
 from understudy.audit import AuditReport, Policy, audit
 from understudy.audit.report import render, write_report
 from understudy.errors import ArtifactError, SchemaError, TableError
+from understudy.generators.base import create
 from understudy.schema import Column, TableSchema
 
 
@@ -43,14 +44,23 @@ def test_a_bootstrap_fails(split, schema):
     assert report.copies[0].hits_in > 500 and report.copies[0].hits_out == 0
 
 
-def test_independent_columns_pass(split, schema):
+def test_the_independent_generator_passes(split, schema):
     # the same odds as an independent sample
+    tables, train = split
+    model = create("independent").fit(train, schema=schema, rng=np.random.default_rng(2))
+    synthetic = model.sample(4_000, rng=np.random.default_rng(3))
+    report = audit(**tables, synthetic=synthetic, schema=schema, model=model, rng=np.random.default_rng(0))
+    assert report.verdict == "PASS", report.reasons
+
+
+def test_columns_shuffled_by_themselves_single_people_out_by_exact_values(split, schema):
+    # no row, no pair of values is anyone's, but an income to the cent is
     tables, train = split
     rng = np.random.default_rng(3)
     synthetic = pd.DataFrame({c: train[c].to_numpy()[rng.permutation(len(train))[:4_000]] for c in train})
     synthetic = synthetic.astype(train.dtypes.to_dict())
     report = audit(**tables, synthetic=synthetic, schema=schema, rng=np.random.default_rng(0))
-    assert report.verdict == "PASS", report.reasons
+    assert report.verdict == "FAIL" and "Singling out" in report.reasons[0]
 
 
 def test_five_percent_of_real_rows_fail(split, population, schema):
@@ -181,24 +191,39 @@ def test_same_seed_same_report(population, schema):
     assert once.model_copy(update={"seconds": 0.0}) == twice.model_copy(update={"seconds": 0.0})
 
 
-def test_white_box_is_reported_but_not_gated(population, schema):
+class Knowing:
+    """A model whose density tells members from others, though its rows tell nothing."""
+
+    def __init__(self, members, density=True):
+        self.known, self.density = set(members["weight"]), density
+
+    def log_density(self, table):
+        return np.where(table["weight"].isin(self.known), 0.0, -np.inf) if self.density else None
+
+
+def test_the_white_box_attack_is_reported_and_decides_if_asked(population, schema):
     rng = np.random.default_rng(14)
-    tables = {name: population(n, rng) for name, n in SMALL.items()}
-    known = set(tables["members"]["weight"])
+    sizes = {"members": 300, "nonmembers": 300, "reference": 600, "synthetic": 900}
+    tables = {name: population(n, rng) for name, n in sizes.items()}
 
-    def log_density(table):
-        return np.where(table["weight"].isin(known), 0.0, -np.inf)
+    def verdict(**more):
+        return audit(**tables, schema=schema, model=Knowing(tables["members"]), rng=np.random.default_rng(0), **more)
 
-    report = audit(**tables, schema=schema, log_density=log_density, rng=rng)
-    assert report.white_box.auc > 0.6 and report.verdict == "INCONCLUSIVE"
-    assert audit(**tables, schema=schema, log_density=lambda t: None, rng=rng).white_box is None
+    kept = verdict()
+    (white_box,) = [r for r in kept.risks if r.attack == "white_box" and r.stratum == "all"]
+    assert white_box.auc > 0.7 and not white_box.gated and kept.verdict != "FAIL"
+    assert kept.metrics()["mia_auc"] < 0.6 < kept.metrics()["auc_white_box"]
+    handed_out = verdict(policy=Policy(white_box=True))
+    assert handed_out.verdict == "FAIL" and "white-box" in handed_out.reasons[0]
+    without = audit(**tables, schema=schema, model=Knowing(tables["members"], density=False), rng=rng)
+    assert all(r.attack != "white_box" for r in without.risks)
 
 
 def test_json_round_trip(fresh):
     text = fresh.to_json()
-    assert AuditReport.from_json(text) == fresh and '"format": 1' in text
-    with pytest.raises(ArtifactError, match="other.json: not an audit of format 1"):
-        AuditReport.from_json(text.replace('"format": 1', '"format": 2'), "other.json")
+    assert AuditReport.from_json(text) == fresh and '"format": 2' in text
+    with pytest.raises(ArtifactError, match="other.json: not an audit of format 2"):
+        AuditReport.from_json(text.replace('"format": 2', '"format": 1'), "other.json")
     metrics = fresh.metrics()
     assert all(isinstance(v, float) for v in metrics.values())
     assert {"mia_auc", "mia_tpr", "mia_auc_vulnerable", "copies_in", "controls_failed"} <= set(metrics)

@@ -51,7 +51,8 @@ def test_coincidences_in_a_small_table_are_no_copies():
         name: pd.DataFrame({"a": rng.random(300) < 0.5, "b": rng.random(300) < 0.5})
         for name in ("members", "nonmembers", "reference", "synthetic")
     }
-    (whole,) = tier0.copies(build(four, schema), POLICY, rng)
+    whole, rare_values = tier0.copies(build(four, schema), POLICY, rng)
+    assert rare_values.kind == "rare" and rare_values.hits_in == rare_values.hits_out == 0
     assert whole.hits_in == whole.hits_out == 300
     assert whole.p_value == 1 and not whole.exceeds(POLICY)
 

@@ -1,9 +1,9 @@
 """The privacy audit and release gate, after the project's privacy-audit design.
 
-Covered: tier 0 (copies, direct identifiers, rare values), the membership attacks 1 (distance), 2 (DPI), 3 (classifier)
-and 5 (cell counts) on all units and on the vulnerable tenth, the three controls, the three-way gate.
-Not covered: attacks 4, 6, 7 and 9, tiers 2 and 3, DP claims. A PASS means that no violation above
-the detectable size was found; it never means "anonymous".
+Tier 0: copies, direct identifiers, rare values. Tier 1: membership inference (`membership`) on all units and on the
+vulnerable tenth. Tier 2: singling out, linkability, attribute inference (`criteria`). Three controls, a three-way
+gate. Not covered: claims of differential privacy. A PASS means that no violation above the detectable size was
+found; it never means "anonymous".
 """
 
 from __future__ import annotations
@@ -14,13 +14,16 @@ from collections.abc import Callable
 import numpy as np
 import pandas as pd
 
-from understudy.audit import closest, controls, rare, stats, tier0
+from understudy.audit import closest, controls, criteria, rare, stats, tier0
+from understudy.audit.criteria.columns import one_row_each
+from understudy.audit.criteria.risk import TITLES
 from understudy.audit.gate import decide
 from understudy.audit.membership.ensemble import ATTACKS, run_attacks
 from understudy.audit.membership.risk import Risk
 from understudy.audit.model import Model, Refit
 from understudy.audit.policy import Policy, tpr_level
 from understudy.audit.record import AuditReport, Curves, Detectable
+from understudy.audit.subgroups import SubgroupRisk, by_subgroup, groups_of
 from understudy.audit.tables import AuditTables, build
 from understudy.errors import SchemaError, TableError
 from understudy.schema import TableSchema
@@ -76,12 +79,16 @@ def audit(
     matches = tier0.copies(tables, policy, rng)
     tell(0.25, f"{len(ATTACKS)} membership attacks")
     risks, scores = run_attacks(tables, vulnerable, policy, rng, adjusted=True)
+    told = criteria.findings(
+        tables, policy, rng, vulnerable=vulnerable, progress=lambda s, m: tell(0.40 + 0.25 * s, m)
+    )
     checks = _controls(tables, vulnerable, policy, rng, tell)
     matched = tier0.identifiers(frames, schema)
     n_in = int(tables.member.sum())
     n_out = tables.n_units - n_in
     decision = decide(
-        n_in=n_in, n_out=n_out, risks=risks, matches=matches, identifiers=matched, controls=checks, policy=policy
+        n_in=n_in, n_out=n_out, risks=risks, matches=matches, identifiers=matched, controls=checks, policy=policy,
+        criteria=told.risks,
     )
     tell(1.0, decision.verdict)
     return AuditReport(
@@ -94,6 +101,8 @@ def audit(
         notes=tuple(notes),
         policy=policy,
         risks=tuple(risks),
+        criteria=told.risks,
+        subgroups=_subgroups(tables, scores, told, policy, rng),
         copies=tuple(matches),
         identifiers=tuple(matched),
         flags=tuple(rare.flags(frames, schema, policy.rare_support)),
@@ -108,11 +117,11 @@ def audit(
 def _controls(
     tables: AuditTables, vulnerable: np.ndarray, policy: Policy, rng: np.random.Generator, tell: Progress
 ) -> list[controls.Control]:
-    tell(0.45, "control: exchangeability")
+    tell(0.65, "control: exchangeability")
     found = [controls.exchangeable(tables, policy, rng)]
-    tell(0.60, "control: real rows in place of the synthetic table")
+    tell(0.70, "control: real rows in place of the synthetic table")
     found.append(controls.negative(tables, vulnerable, policy, rng))
-    tell(0.75, "control: member rows mixed in")
+    tell(0.85, "control: member rows mixed in")
     found.append(controls.positive(tables, vulnerable, policy, rng))
     return found
 
@@ -157,6 +166,32 @@ def _detectable(risks: list[Risk], policy: Policy) -> tuple[Detectable, ...]:
         area = stats.detectable_auc(n_in, n_out)
         found.append(Detectable(stratum=stratum, n_in=n_in, n_out=n_out, auc=area, level=level, tpr=tpr))
     return tuple(found)
+
+
+def _subgroups(
+    tables: AuditTables,
+    scores: dict[str, np.ndarray],
+    told: criteria.Findings,
+    policy: Policy,
+    rng: np.random.Generator,
+) -> dict[str, tuple[SubgroupRisk, ...]]:
+    """Who is exposed more than others: the stacked membership attack, singling out and linkability, by subgroup."""
+    if not policy.subgroups:
+        return {}
+    rows = one_row_each(tables.pool.units, rng)
+    attempts = {f"{TITLES[a.criterion]} ({a.detail})": a for a in told.attempts if a.criterion != "attribute_inference"}
+    found: dict[str, list[SubgroupRisk]] = {}
+    for column in policy.subgroups:
+        groups = groups_of(tables, column, rows)
+        if "stack" in scores:
+            title = ATTACKS["stack"].title
+            found.setdefault(title, []).extend(by_subgroup(scores["stack"], tables.member, groups, column=column))
+        for title, a in attempts.items():
+            asked = a.asked
+            found.setdefault(title, []).extend(
+                by_subgroup(a.hit[asked], tables.member[asked], groups[asked], column=column)
+            )
+    return {title: tuple(risks) for title, risks in found.items()}
 
 
 def _curves(scores: dict[str, np.ndarray], member: np.ndarray) -> Curves:

@@ -26,11 +26,13 @@ With 5 % of the synthetic rows copied from training rows, a fifth of them member
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from understudy.audit import stats
 from understudy.audit.controls import Control
+from understudy.audit.criteria.risk import CriterionRisk
 from understudy.audit.membership.ensemble import ATTACKS
 from understudy.audit.membership.risk import WHO, Risk
 from understudy.audit.policy import Policy, auc_required
@@ -56,6 +58,7 @@ def decide(
     identifiers: list[IdentifierMatch],
     controls: list[Control],
     policy: Policy,
+    criteria: Sequence[CriterionRisk] = (),
 ) -> Decision:
     """The verdict on what an audit of `n_in` members and `n_out` non-members found."""
     leaked = [
@@ -71,7 +74,7 @@ def decide(
     if invalid:
         return Decision("INCONCLUSIVE", tuple(f"The {c.name} control failed: {c.detail}." for c in invalid))
     alpha = policy.alpha if min(n_in, n_out) >= policy.minimum_units else policy.alpha_small
-    proven = proven_leaks(risks, matches, policy, alpha)
+    proven = proven_leaks(risks, matches, policy, alpha, criteria)
     if proven:
         return Decision("FAIL", tuple(proven))
     open_points = [f"The {c.name} control failed: {c.detail}." for c in controls if not c.passed]
@@ -82,12 +85,20 @@ def decide(
         )
     else:
         open_points += [point for r in risks if r.gated for point in not_cleared(r, policy)]
+        open_points += [
+            f"{c.name}: the table may add {c.rho_upper:.1%} to what can be done to people who never trained, allowed"
+            f" {policy.max_residual_risk:.0%}."
+            for c in criteria
+            if not c.cleared(policy)
+        ]
         if not any(r.stratum == "vulnerable" for r in risks):
             open_points.append("The most exposed tenth has too few units to be audited.")
     return Decision("INCONCLUSIVE" if open_points else "PASS", tuple(dict.fromkeys(open_points)))
 
 
-def proven_leaks(risks: list[Risk], matches: list[CopyTest], policy: Policy, alpha: float) -> list[str]:
+def proven_leaks(
+    risks: list[Risk], matches: list[CopyTest], policy: Policy, alpha: float, criteria: Sequence[CriterionRisk] = ()
+) -> list[str]:
     """Sentences on the Holm-significant tests whose estimates exceed the policy, the surest first."""
     tests: list[tuple[float, bool, str]] = []
     for r in (r for r in risks if r.gated):
@@ -103,6 +114,9 @@ def proven_leaks(risks: list[Risk], matches: list[CopyTest], policy: Policy, alp
     for m in matches:
         text = f"{m.what}: {m.hits_in:,} of {m.n_in:,} members, against {m.hits_out:,} of {m.n_out:,} non-members"
         tests.append((m.p_value, m.exceeds(policy), text))
+    for c in (c for c in criteria if c.gated):
+        text = f"{c.name}: {c.rate_in:.1%} of members against {c.rate_out:.1%} of those who never trained"
+        tests.append((c.p_value, c.proven(policy), f"{text}, a residual risk of {c.rho:.1%}"))
     adjusted = stats.holm([p for p, _, _ in tests])
     proven = [(p, text) for (_, beyond, text), p in zip(tests, adjusted, strict=True) if p <= alpha and beyond]
     return [f"{text} (p = {p:.1g} after correction)." for p, text in sorted(proven, key=lambda leak: leak[0])]

@@ -7,10 +7,12 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from understudy.audit.controls import Control
+from understudy.audit.criteria.risk import CriterionRisk
 from understudy.audit.gate import Verdict
 from understudy.audit.membership.risk import WHO, Risk
 from understudy.audit.policy import Policy
 from understudy.audit.rare import Flag
+from understudy.audit.subgroups import SubgroupRisk
 from understudy.audit.tier0 import CopyTest, IdentifierMatch
 from understudy.errors import ArtifactError
 from understudy.schema import first_problem
@@ -50,7 +52,8 @@ class AuditReport(Record):
         n_in, n_out: members and non-members, in units.
         rows: rows read of each table: members, nonmembers, reference, synthetic.
         notes: what was sampled down, in sentences.
-        policy, risks, copies, identifiers, flags, controls: see their classes.
+        policy, risks, criteria, copies, identifiers, flags, controls: see their classes.
+        subgroups: the success of the attacks on groups of units, by the name of the attack.
         dcr_share: `closest.dcr_share`; for information.
         seconds: what the audit took.
     """
@@ -65,6 +68,8 @@ class AuditReport(Record):
     notes: tuple[str, ...]
     policy: Policy
     risks: tuple[Risk, ...]
+    criteria: tuple[CriterionRisk, ...]
+    subgroups: dict[str, tuple[SubgroupRisk, ...]]
     copies: tuple[CopyTest, ...]
     identifiers: tuple[IdentifierMatch, ...]
     flags: tuple[Flag, ...]
@@ -116,6 +121,11 @@ class AuditReport(Record):
                 values[f"mia_tpr{suffix}"] = max(r.tpr for r in risks)
                 values[f"mia_tpr_upper{suffix}"] = max(r.tpr_upper for r in risks)
                 values[f"mia_fpr_level{suffix}"] = risks[0].level or 0.0
+            for name in ("singling_out", "linkability", "attribute_inference"):
+                tried = [c for c in self.criteria if c.criterion == name and c.stratum == stratum and c.gated]
+                if tried:
+                    values[f"{name}{suffix}"] = max(c.rho for c in tried)
+                    values[f"{name}_upper{suffix}"] = max(c.rho_upper for c in tried)
             for r in (r for r in self.risks if r.stratum == stratum):
                 values[f"auc_{r.attack}{suffix}"] = r.auc
                 values[f"tpr_{r.attack}{suffix}"] = r.tpr

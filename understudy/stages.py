@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -173,19 +173,25 @@ def sample(
 
 def evaluate(
     *, train: str | Path, holdout: str | Path, synthetic: str | Path,
-    schema: str | Path | TableSchema, out_dir: str | Path, seed: int = 0, progress: Progress | None = None,
+    schema: str | Path | TableSchema, out_dir: str | Path, seed: int = 0, sensitive: Sequence[str] = (),
+    progress: Progress | None = None,
 ) -> StageResult:  # fmt: skip
-    """Write to `out_dir` report.html, metrics.json (a flat object) and evaluation.json (details)."""
+    """Write to `out_dir` report.html, metrics.json (a flat object) and evaluation.json (details).
+
+    `sensitive` names the columns whose groups are compared; none: some are chosen (`evaluation.subgroups`).
+    """
     import numpy as np
 
     from understudy import evaluation
     from understudy.evaluation.report import write_report
 
     s = schema if isinstance(schema, TableSchema) else TableSchema.read(schema)
-    tables = {"train": train, "holdout": holdout, "synthetic": synthetic}
     result = evaluation.evaluate(
-        **{name: _table(path, s) for name, path in tables.items()},
+        train=_table(train, s),
+        holdout=_table(holdout, s),
+        synthetic=_table(synthetic, s),
         schema=s,
+        sensitive=sensitive,
         rng=np.random.default_rng(seed),
         progress=progress,
     )

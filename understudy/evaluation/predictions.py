@@ -24,6 +24,8 @@ from understudy.evaluation.boosting import (
 )
 
 MAX_CLASSES = 20
+Score = tuple[float, np.ndarray]
+"""A score and the influence of each row on it; see `stats`."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,24 +55,27 @@ class Predictions:
     merged: int = 0
     absent: int = 0
 
-    def scores(self, rows: np.ndarray | None = None) -> tuple[tuple[float, np.ndarray], tuple[float, np.ndarray]] | None:
-        """TSTR and TRTR, each with the influence of each row, on all holdout rows or on those at positions `rows`.
+    def scores(self) -> tuple[Score, Score] | None:
+        """TSTR and TRTR on all holdout rows: AUC, the mean of one-vs-rest beyond two classes, or R2.
 
-        AUC is the mean of one-vs-rest beyond two classes. None where there is nothing to score: a single class, or a
-        constant.
+        None where there is nothing to score: a single class, or a constant.
         """
-        at = slice(None) if rows is None else rows
-        truth = self.truth[at]
-        if self.metric == "r2":
-            if len(truth) < 2 or truth.min() == truth.max():
-                return None
-            return stats.r2(truth, self.synthetic[at]), stats.r2(truth, self.real[at])
-        classes = [k for k in np.unique(truth) if 0 < (truth == k).sum() < len(truth)]
-        if not classes:
+        if self.metric == "auc":
+            return self.areas(np.arange(len(self.truth)), 1)
+        if self.truth.min() == self.truth.max():
             return None
-        if len(classes) == 2:
+        return stats.r2(self.truth, self.synthetic), stats.r2(self.truth, self.real)
+
+    def areas(self, rows: np.ndarray, least: int) -> tuple[Score, Score] | None:
+        """TSTR and TRTR as AUC on the rows at positions `rows`, over classes that `least` of them have and lack."""
+        truth = self.truth[rows]
+        found, counts = np.unique(truth, return_counts=True)
+        classes = found[(counts >= least) & (len(truth) - counts >= least)]
+        if len(found) == 2:
             classes = classes[:1]  # two classes have one AUC
-        return _area(truth, self.synthetic[at], classes), _area(truth, self.real[at], classes)
+        if not len(classes):
+            return None
+        return _area(truth, self.synthetic[rows], classes), _area(truth, self.real[rows], classes)
 
 
 def predict(
@@ -95,7 +100,7 @@ def predict(
     return _quantity(data, target, names, (train, holdout, synthetic), rng)
 
 
-def _area(truth: np.ndarray, scores: np.ndarray, classes: list[int]) -> tuple[float, np.ndarray]:
+def _area(truth: np.ndarray, scores: np.ndarray, classes: np.ndarray) -> Score:
     parts = [stats.auc(truth == k, scores[:, k]) for k in classes]
     return float(np.mean([a for a, _ in parts])), np.mean([i for _, i in parts], axis=0)
 

@@ -10,6 +10,7 @@ from understudy.evaluation.constraints import DependencyKept
 from understudy.evaluation.coverage import Coverage
 from understudy.evaluation.detection import Detection
 from understudy.evaluation.distances import ClosestRecord, Support
+from understudy.evaluation.fairness import Fairness
 from understudy.evaluation.fidelity import Fidelity
 from understudy.evaluation.pictures import Marginal, Projection
 from understudy.evaluation.utility import Utility
@@ -36,6 +37,7 @@ class Evaluation:
     fidelity_holdout: Fidelity
     detection: Detection | None
     utility: Utility | None
+    fairness: Fairness | None
     closest_record: ClosestRecord
     support: Support | None
     exact_copies: float
@@ -78,7 +80,8 @@ class Evaluation:
             "range_coverage": self.coverage.range_coverage,
             "dependencies_kept": sum(kept) / len(kept) if kept else None,
         }
-        return {k: float(v) for k, v in found.items() if v is not None}
+        measured = {k: float(v) for k, v in found.items() if v is not None}
+        return measured | (self.fairness.metrics if self.fairness else {})
 
     def to_json(self) -> str:
         """Figures and details without the plots' data; strict JSON (no NaN)."""
@@ -90,6 +93,7 @@ class Evaluation:
             "pairs": [asdict(p) for p in self.fidelity.pairs],
             "detection_importances": dict(self.detection.importances) if self.detection else {},
             "utility": asdict(self.utility) if self.utility else None,
+            "fairness": asdict(self.fairness) if self.fairness else None,
             "coverage": dict(self.coverage.by_column),
             "dependencies": [asdict(d) for d in self.dependencies],
             "notes": list(self.notes),

@@ -174,10 +174,13 @@ def evaluate(
     out: OutDir,
     target: Target = None,
     schema: SchemaFile = None,
+    sensitive: Annotated[
+        list[str] | None, typer.Option("--sensitive", help="A column whose groups are compared (may be repeated).")
+    ] = None,
     seed: Seed = 0,
     as_json: Json = False,
 ) -> None:
-    """Measure fidelity, detection and utility; write report.html and metrics.json."""
+    """Measure fidelity, detection, utility and fairness; write report.html and metrics.json."""
     from understudy import stages
     from understudy.preparation import describe
 
@@ -190,6 +193,7 @@ def evaluate(
             schema=described,
             out_dir=out,
             seed=seed,
+            sensitive=sensitive or (),
             progress=progress,
         )
     console.show({**result.metrics, "report": result.paths["report"]}, as_json=as_json)

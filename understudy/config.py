@@ -96,9 +96,15 @@ class Sample(Section):
 
 
 class Evaluate(Section):
-    """`seed` fixes folds and subsamples of the evaluation and the audit."""
+    """What the evaluation is told.
+
+    Attributes:
+        seed: fixes folds and subsamples of the evaluation and the audit.
+        sensitive: the columns whose groups fairness compares; none: `evaluation.subgroups` chooses.
+    """
 
     seed: Seed = 0
+    sensitive: tuple[str, ...] = ()
 
 
 class Register(Section):

@@ -75,13 +75,15 @@ def evaluate(params: ParamsFile = PARAMS, out: OutDir = OUT) -> None:
     from understudy import stages
     from understudy.config import Params
 
+    chosen = Params.read(params).evaluate
     made = stages.evaluate(
         train=out / "preprocess/train.parquet",
         holdout=out / "preprocess/holdout.parquet",
         synthetic=out / "synthetic.parquet",
         schema=out / "preprocess/schema.json",
         out_dir=out / "evaluation",
-        seed=Params.read(params).evaluate.seed,
+        seed=chosen.seed,
+        sensitive=chosen.sensitive,
     )
     _say(made.metrics)
 

@@ -5,9 +5,9 @@ group, against equally many fresh real rows; and what a model trained on synthet
 rows. For each column: whether the model treats the groups less alike than one trained on real rows (see `parity`).
 The models are those of `utility`, over all columns but the target, the sensitive ones among them.
 
-The intervals of one kind hold together: with 95 % probability all of them cover (Bonferroni), as far as the choice of
-the holdout goes. What is not covered: groups of two attributes at once, individual fairness, calibration, and whether
-the real model itself is fair.
+The intervals of one kind hold together: with 95 % probability all of them cover (Bonferroni), over the choice of the
+holdout and of the rows that the models learnt. What is not covered: groups of two attributes at once, individual
+fairness, calibration, and whether the real model itself is fair.
 """
 
 from __future__ import annotations
@@ -21,8 +21,16 @@ import numpy as np
 from understudy.evaluation import stats
 from understudy.evaluation.aligned import Aligned, View
 from understudy.evaluation.fidelity import column_shape
-from understudy.evaluation.parity import Groups, Measure, Parity, group_rates, measure_parity, real_disparity
-from understudy.evaluation.predictions import Predictions
+from understudy.evaluation.parity import (
+    Groups,
+    Measure,
+    Parity,
+    group_rates,
+    half_width,
+    measure_parity,
+    real_disparity,
+)
+from understudy.evaluation.predictions import Predictions, Refits, Score
 from understudy.evaluation.subgroups import MIN_UNITS, Division, divisions, is_protected
 from understudy.schema import Column, TableSchema
 
@@ -148,17 +156,18 @@ def measure_fairness(
     if not found:
         return None
     divided = [d for d in found if len(d.labels) > 1]
-    rngs = rng.spawn(2)
+    rngs = rng.spawn(3)
+    refits = made.refits(rngs[2]) if made is not None and divided else None
     parities: dict[str, tuple[Parity, ...]] = {}
-    if made is not None and divided:
+    if made is not None and refits is not None:
         level = 1 - (1 - COVERAGE) / len(divided)
-        measured = measure_parity(made, [groups_of(d) for d in divided], rngs[0], level)
+        measured = measure_parity(made, refits, [groups_of(d) for d in divided], rngs[0], level)
         parities = {d.column: p for d, p in zip(divided, measured, strict=True)}
-    z = _z(sum(len(d.labels) for d in divided))
+    level = 1 - (1 - COVERAGE) / max(sum(len(d.labels) for d in divided), 1)
     columns = []
     for d in found:
         named: Chosen = "named" if d.column in sensitive else "by name" if is_protected(d.column) else "by disparity"
-        groups = _subgroups(data, d, made, groups_of(d), z, rngs[1]) if d in divided else ()
+        groups = _subgroups(data, d, groups_of(d), made, refits, level, rngs[1]) if d in divided else ()
         columns.append(ColumnFairness(d.column, named, groups, parities.get(d.column, ()), d.merged, d.hidden))
     return Fairness(
         target=made.target if made else None,
@@ -166,13 +175,6 @@ def measure_fairness(
         favoured=_favoured(data, made),
         columns=tuple(columns),
     )
-
-
-def _z(n: int) -> float:
-    """How many standard errors to either side cover n normal variables with 95 % probability."""
-    from scipy.stats import norm
-
-    return float(norm.ppf(1 - (1 - COVERAGE) / 2 / max(n, 1)))
 
 
 def _favoured(data: Aligned, made: Predictions | None) -> str | None:
@@ -183,7 +185,13 @@ def _favoured(data: Aligned, made: Predictions | None) -> str | None:
 
 
 def _subgroups(
-    data: Aligned, division: Division, made: Predictions | None, groups: Groups, z: float, rng: np.random.Generator
+    data: Aligned,
+    division: Division,
+    groups: Groups,
+    made: Predictions | None,
+    refits: Refits | None,
+    level: float,
+    rng: np.random.Generator,
 ) -> tuple[Subgroup, ...]:
     others = [c for c in data.columns if c.name != division.column]
     if len(others) > _MAX_SHAPES:
@@ -193,7 +201,7 @@ def _subgroups(
     for g, name in enumerate(division.labels):
         rows = [np.flatnonzero(codes == g) for codes in division.codes]
         kept, fresh = _shapes(data, others, [v.take(r) for v, r in zip(data.views, rows, strict=True)], rng)
-        scored = _gap(made, np.flatnonzero(groups.codes == g), z) if made is not None else {}
+        scored = _gap(made, refits, np.flatnonzero(groups.codes == g), level) if made and refits else {}
         if rates is not None and not np.isnan(rates[0][g]):
             scored |= {"rate_synthetic": float(rates[0][g]), "rate_real": float(rates[1][g])}
         out.append(
@@ -227,20 +235,26 @@ def _shapes(
     return errors[0], errors[1]
 
 
-def _gap(made: Predictions, rows: np.ndarray, z: float) -> dict[str, float]:
+def _gap(made: Predictions, refits: Refits, rows: np.ndarray, level: float) -> dict[str, float]:
     """TSTR, TRTR and their gap on the holdout rows at positions `rows`; nothing where that can't be scored."""
-    if made.metric == "auc":
-        both = made.areas(rows, _LEAST_CLASS)
-        if both is None:
-            return {}
-        (tstr, made_influence), (trtr, real_influence) = both
-    else:
-        if len(rows) < MIN_UNITS:
-            return {}
-        errors = [(p[rows] - made.truth[rows]) ** 2 for p in (made.synthetic, made.real)]  # the truth's variance is 1
-        tstr, trtr = (float(1 - e.mean()) for e in errors)
-        made_influence, real_influence = ((e.mean() - e) / len(rows) for e in errors)
+    both = [_score(made, p, rows) for p in (made.synthetic, made.real)]
+    again = [_score(made, m.synthetic, rows) for m in refits.models]
+    if both[0] is None or both[1] is None:
+        return {}
+    (tstr, made_influence), (trtr, real_influence) = both[0], both[1]
     units = None if made.holdout.units is None else made.holdout.units[rows]
-    margin = z * stats.standard_error(real_influence - made_influence, units)
+    error = stats.standard_error(real_influence - made_influence, units)
+    spread = float(refits.variance(np.array([s[0] for s in again if s is not None])))
+    margin = half_width(error**2, spread, level)
     gap = trtr - tstr
     return {"tstr": tstr, "trtr": trtr, "gap": gap, "gap_low": gap - margin, "gap_high": gap + margin}
+
+
+def _score(made: Predictions, predicted: np.ndarray, rows: np.ndarray) -> Score | None:
+    """AUC, or 1 - the mean squared error: the target's variance over the whole holdout is 1."""
+    if made.metric == "auc":
+        return made.area(predicted, rows, _LEAST_CLASS)
+    if len(rows) < MIN_UNITS:
+        return None
+    errors = (predicted[rows] - made.truth[rows]) ** 2
+    return float(1 - errors.mean()), (errors.mean() - errors) / len(rows)

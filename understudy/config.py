@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from understudy.balance import Balance
 from understudy.errors import ConfigError
 
 Seed = Annotated[int, Field(ge=0, lt=2**53)]
@@ -81,18 +82,29 @@ class Preprocess(Section):
 
 
 class Generator(Section):
-    """Which generator (`auto` chooses by the table), its seed, and its own options, e.g. `{min_units: 20}`."""
+    """Which generator and what it shall do.
+
+    Attributes:
+        name: `auto` chooses by the table.
+        seed: of the fit.
+        balance: the distribution of a column that its samples follow, for good: `COLUMN`,
+            `COLUMN=VALUE:SHARE,...`, or a mapping of `column` and `shares`.
+        config: its own options, e.g. `{min_units: 20}`.
+    """
 
     name: str = "auto"
     seed: Seed = 0
+    balance: Balance | None = None
     config: dict[str, Any] = {}
 
 
 class Sample(Section):
-    """How many synthetic rows (None: as many as rows trained), and the seed that draws them."""
+    """How many synthetic rows (None: as many as rows trained), the seed that draws them, and a `balance` of this
+    table alone; None: the generator's own, if it has one; `none`: none."""
 
     n_rows: Annotated[int, Field(ge=1, le=1_000_000_000)] | None = None
     seed: Seed = 0
+    balance: Balance | None = None
 
 
 class Evaluate(Section):

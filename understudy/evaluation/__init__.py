@@ -39,6 +39,7 @@ def evaluate(
     schema: TableSchema,
     rng: np.random.Generator,
     sensitive: Sequence[str] = (),
+    altered: str = "",
     progress: Progress | None = None,
 ) -> Evaluation:
     """Compare `synthetic` with the `train` table it was made from and with `holdout`, fresh rows of the same kind.
@@ -48,6 +49,7 @@ def evaluate(
         schema: names the kinds, the target (utility) and the privacy unit (folds and standard errors).
         rng: draws subsamples, folds and learners' seeds; a new generator of the same seed gives the same evaluation.
         sensitive: the columns whose groups fairness compares; none: some are chosen, see `subgroups`.
+        altered: what the synthetic table was altered to, in words; "" if it wasn't.
         progress: called with the share done, 0 to 1, and what comes next.
 
     Raises:
@@ -80,6 +82,7 @@ def evaluate(
     tell(0.9, "checking coverage and dependencies")
     shown = _shown(shapes)
     result = Evaluation(
+        altered=altered,
         n_train=len(train),
         n_holdout=len(holdout),
         n_synthetic=len(synthetic),

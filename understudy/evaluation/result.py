@@ -21,6 +21,7 @@ class Evaluation:
     """How good a synthetic table is; every part that could not be measured is None and explained in `notes`.
 
     Attributes:
+        altered: what the synthetic table was altered to, in words; "" if it wasn't.
         n_train, n_holdout, n_synthetic: rows of the three tables.
         fidelity ... coverage: the details of each metric.
         fidelity_holdout: the holdout in place of synthetic: what fresh real rows score.
@@ -30,6 +31,7 @@ class Evaluation:
         notes: one sentence for each figure that is absent or limited.
     """
 
+    altered: str
     n_train: int
     n_holdout: int
     n_synthetic: int
@@ -87,6 +89,7 @@ class Evaluation:
         """Figures and details without the plots' data; strict JSON (no NaN)."""
         details: dict[str, Any] = {
             "rows": {"train": self.n_train, "holdout": self.n_holdout, "synthetic": self.n_synthetic},
+            "altered": self.altered,
             "metrics": self.metrics,
             "utility_metric": self.utility_metric,
             "columns": [asdict(c) for c in self.fidelity.columns],

@@ -10,7 +10,7 @@ import difflib
 import json
 import re
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -237,5 +237,5 @@ def _keys(path: tuple[int | str, ...]) -> list[str]:
     model: Any = Params
     for part in path:
         field = next(f for n, f in model.model_fields.items() if part in (n, f.alias))
-        model = field.annotation
+        model = next(t for t in (*get_args(field.annotation), field.annotation) if hasattr(t, "model_fields"))
     return [f.alias or n for n, f in model.model_fields.items()]

@@ -226,12 +226,14 @@ def _shapes(
     """The mean shape errors of a group's synthetic and of its holdout rows, equally many: fewer rows score worse."""
     train, holdout, synthetic = views
     n = min(holdout.n_rows, synthetic.n_rows, _SHAPE_ROWS)
+    if n < MIN_UNITS:
+        return None, None
     train = train.sample(_SHAPE_ROWS, rng)
     errors = []
     for view in (synthetic, holdout):
         part = view.sample(n, rng)
         scores = [s for c in columns if (s := column_shape(data, c, train, part).score) is not None]
-        errors.append(float(100 * (1 - np.mean(scores))) if scores and n >= MIN_UNITS else None)
+        errors.append(float(100 * (1 - np.mean(scores))) if scores else None)
     return errors[0], errors[1]
 
 

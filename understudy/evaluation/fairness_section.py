@@ -44,13 +44,13 @@ def section(fair: Fairness) -> Section:
     found = [
         *(f for c in fair.columns for p in c.parities if (f := _parity_finding(fair, c, p))),
         *(f for c in fair.columns for g in c.groups if (f := _gap_finding(fair, c, g))),
-        *(f for c in fair.columns for g in c.groups if (f := _size_finding(c, g))),
     ]
-    if len(found) > _MAX_FINDINGS:
-        found = [*found[:_MAX_FINDINGS], f"… and {len(found) - _MAX_FINDINGS:,} more; see the tables."]
     if not found and fair.target is not None:
         found = ["No group loses by learning from synthetic rows, and no column's groups are treated less alike, beyond"
                  " what the choice of rows explains."]  # fmt: skip
+    found += [f for c in fair.columns for g in c.groups if (f := _size_finding(c, g))]
+    if len(found) > _MAX_FINDINGS:
+        found = [*found[:_MAX_FINDINGS], f"… and {len(found) - _MAX_FINDINGS:,} more; see the tables."]
     return Section(_lead(fair), tuple(found), _limit(fair), tuple(_figures(fair)), tuple(_tables(fair)))
 
 
@@ -205,10 +205,10 @@ def _tables(fair: Fairness) -> list[GroupTable]:
         rated = any(g.rate_real is not None for g in c.groups)
         header = ["group", "real", "synthetic", "share", "shape error", "fresh real"]
         if scored:
-            header += ["from real", "from synthetic", "gap"]
+            score = "AUC" if fair.metric == "auc" else "R²"
+            header += [f"{score}, real → synthetic", "gap"]
         if rated:
-            got = f"gets {fair.favoured}" if fair.favoured is not None else "mean prediction"
-            header += [f"{got}: real", "synthetic"]
+            header.append(f"gets {fair.favoured}" if fair.favoured is not None else "mean prediction")
         note = "" if fair.target is None and why[c.chosen] == "by disparity" else why[c.chosen]
         if c.merged:
             note += f"; {c.merged:,} small groups are shown as one"
@@ -228,9 +228,10 @@ def _cells(fair: Fairness, g: Subgroup, scored: bool, rated: bool) -> tuple[str,
         *("–" if e is None else f"{e:.1f}%" for e in (g.shape_error, g.shape_error_holdout)),
     ]
     if scored:
-        cells += ["–" if x is None else f"{x:.3f}" for x in (g.trtr, g.tstr)]
-        cells.append("–" if g.gap is None else f"{g.gap:+.3f} ({g.gap_low:+.3f} to {g.gap_high:+.3f})")
+        cells.append("–" if g.trtr is None else f"{g.trtr:.3f} → {g.tstr:.3f}")
+        cells.append("–" if g.gap is None else f"{g.gap:.3f} ({g.gap_low:.3f} to {g.gap_high:.3f})")
     if rated:
         shown = percent if fair.metric == "auc" else "{:+.2f}".format
-        cells += ["–" if x is None else shown(x) for x in (g.rate_real, g.rate_synthetic)]
+        both = (g.rate_real, g.rate_synthetic)
+        cells.append("–" if None in both else " → ".join(shown(x) for x in both if x is not None))
     return tuple(cells)

@@ -26,7 +26,7 @@ from understudy.evaluation.boosting import (
 )
 
 MAX_CLASSES = 20
-N_REFITS = 10
+N_REFITS = 8
 _REFIT_ROWS, _LEAST_REFIT_ROWS = 20_000, 2_000
 Score = tuple[float, np.ndarray]
 """A score and the influence of each row on it; see `stats`."""

@@ -19,13 +19,15 @@ def evaluate(
     from understudy.config import Params
     from understudy.progress import to_log
 
+    chosen = Params.from_json(evaluate=evaluate_options).evaluate
     made = stages.evaluate(
         train=f"{tables.path}/train.parquet",
         holdout=f"{tables.path}/holdout.parquet",
         synthetic=f"{synthetic.path}/synthetic.parquet",
         schema=f"{tables.path}/schema.json",
         out_dir=evaluation.path,
-        seed=Params.from_json(evaluate=evaluate_options).evaluate.seed,
+        seed=chosen.seed,
+        sensitive=chosen.sensitive,
         progress=to_log,
     )
     shutil.copyfile(made.paths["report"], report.path)  # KFP's page shows a single HTML file

@@ -22,6 +22,7 @@ def sample(
         n_rows=chosen.n_rows,
         like=f"{tables.path}/train.parquet",
         seed=chosen.seed,
+        balance=chosen.balance,
         progress=to_log,
     )
-    synthetic.metadata.update(made.metrics)
+    synthetic.metadata.update(made.metrics | made.facts)

@@ -18,6 +18,7 @@ def train(tables: Input[Dataset], model: Output[Model], generator_options: str) 
         generator=chosen.name,
         config=chosen.config,
         seed=chosen.seed,
+        balance=chosen.balance,
         progress=to_log,
     )
     model.metadata.update(made.metrics | made.facts)

@@ -36,6 +36,7 @@ from understudy.errors import PipelineError
 from understudy.evidence import PASS, Registration
 from understudy.files import atomic, remove, storage_error, write_text
 from understudy.generators.base import read_manifest
+from understudy.labels import read_label
 from understudy.progress import Progress
 from understudy.provenance import file_md5
 from understudy.stages import policy
@@ -63,6 +64,7 @@ class RunResult:
         metrics: the evaluation's figures.
         seconds: of each step, and in `total` of the whole.
         generator: the name of the one that was fitted, also where the parameters say `auto`.
+        balance: what the synthetic table was altered to; "" if it wasn't.
     """
 
     verdict: str
@@ -72,6 +74,7 @@ class RunResult:
     metrics: dict[str, float]
     seconds: dict[str, float]
     generator: str
+    balance: str = ""
 
     @property
     def passed(self) -> bool:
@@ -89,6 +92,7 @@ class RunResult:
             "audit": _here(self.paths["audit"] / "audit.html"),
             "synthetic table": _here(self.paths["synthetic.csv"]),
             "generator": f"{_here(self.paths['model'])} ({self.generator})",
+            **({"balance": self.balance} if self.balance else {}),
         }
         if made.version is not None:
             shown["registered"] = f"{made.name} version {made.version} ({made.reason})"
@@ -236,7 +240,9 @@ def _publish(root: Path, out: Path, log: StepLog, started: float) -> RunResult:
     _to_csv(out / "synthetic.parquet", out / "synthetic.csv")
     paths = {name: out / name for name in (*OUTPUTS, "synthetic.csv", "run.json", "run.log")}
     seconds = log.seconds | {"total": round(time.perf_counter() - started, 2)}
-    result = RunResult(report["verdict"], tuple(report["reasons"]), registration, paths, metrics, seconds, fitted)
+    altered = read_label(out / "synthetic.parquet")
+    reasons = tuple(report["reasons"])
+    result = RunResult(report["verdict"], reasons, registration, paths, metrics, seconds, fitted, altered)
     write_text(out / "run.json", result.to_json())
     return result
 
@@ -253,4 +259,4 @@ def _to_csv(table: Path, out: Path) -> None:
     from understudy.tables import write_batches
 
     batches = parquet.ParquetFile(table).iter_batches(100_000)
-    write_batches((b.to_pandas() for b in batches), out)
+    write_batches((b.to_pandas() for b in batches), out, read_label(table))

@@ -17,13 +17,13 @@ SOURCES = sorted(p for d in ("understudy", "components", "pipelines") for p in (
 LAYERS = [
     {"errors", "files", "progress", "compiled", "__init__"},
     {"schema"},
-    {"canonical", "csvfiles", "tables", "big_tables", "identifiers", "config"},
+    {"canonical", "csvfiles", "tables", "big_tables", "identifiers", "balance", "labels", "config"},
     {"inference", "dependencies", "encoding", "provenance", "splits", "conditions"},
     {"quality"},
     {"preparation"},
     {"generators", "evaluation", "audit"},
     {"evidence", "pyfunc", "tracking"},
-    {"stages", "generator_stages"},
+    {"stages", "generator_stages", "sampling"},
     {"console", "stage_commands", "generator_commands", "cli"},
 ]
 SIBLINGS = {"generators", "evaluation", "audit"}  # never import each other

@@ -37,6 +37,13 @@ Settings = Annotated[
     list[str] | None, typer.Option("--set", help="A setting of the generator, key=value (may be repeated).")
 ]
 Encoding = Annotated[str, typer.Option("--encoding", help="The text encoding of a CSV file.")]
+Balancing = Annotated[
+    str | None,
+    typer.Option(
+        "--balance",
+        help="Rows of a stated distribution, not the real one: COLUMN (equal shares), COLUMN=VALUE:SHARE,... or none.",
+    ),
+]
 OutDir = Annotated[Path, typer.Option("-o", "--out", help="The directory to write.")]
 
 
@@ -111,12 +118,14 @@ def fit(
     checkpoint: Annotated[
         Path | None, typer.Option(help="Keep checkpoints in this directory; a killed fit goes on from there.")
     ] = None,
+    balance: Balancing = None,
     seed: Seed = 0,
     settings: Settings = None,
     as_json: Json = False,
 ) -> None:
     """Fit a generator on a table."""
     from understudy import stages
+    from understudy.balance import Balance
     from understudy.conditions import parse_settings
     from understudy.config import Data
 
@@ -132,6 +141,7 @@ def fit(
             config=parse_settings(settings or []),
             seed=seed,
             checkpoint=checkpoint,
+            balance=Balance.parse(balance) if balance else None,
             progress=progress,
         )
     console.show({**result.facts, **_counts(result.metrics), "model": out}, as_json=as_json)
@@ -146,6 +156,7 @@ def sample(
         list[str] | None,
         typer.Option("--where", help="A condition: col=value, col>=number or col<=number (may be repeated)."),
     ] = None,
+    balance: Balancing = None,
     seed: Annotated[
         int | None,
         typer.Option("--seed", min=0, help="Seed of the random numbers; none: new rows each time."),
@@ -154,6 +165,7 @@ def sample(
 ) -> None:
     """Draw synthetic rows, all of them or those that meet conditions."""
     from understudy import stages
+    from understudy.balance import Balance
     from understudy.conditions import parse_where
     from understudy.generators.base import artifact_schema
 
@@ -161,9 +173,10 @@ def sample(
     conditions = parse_where(where, artifact_schema(directory)) if where else None
     with console.progress("sample", quiet=as_json) as progress:
         result = stages.sample(
-            model_dir=directory, out=out, n_rows=n_rows, seed=seed, where=conditions, progress=progress
-        )
-    console.show({**_counts(result.metrics), "table": out}, as_json=as_json)
+            model_dir=directory, out=out, n_rows=n_rows, seed=seed, where=conditions,
+            balance=Balance.parse(balance) if balance else None, progress=progress,
+        )  # fmt: skip
+    console.show({**_counts(result.metrics), **result.facts, "table": out}, as_json=as_json)
 
 
 @app.command()
@@ -174,10 +187,13 @@ def evaluate(
     out: OutDir,
     target: Target = None,
     schema: SchemaFile = None,
+    sensitive: Annotated[
+        list[str] | None, typer.Option("--sensitive", help="A column whose groups are compared (may be repeated).")
+    ] = None,
     seed: Seed = 0,
     as_json: Json = False,
 ) -> None:
-    """Measure fidelity, detection and utility; write report.html and metrics.json."""
+    """Measure fidelity, detection, utility and fairness; write report.html and metrics.json."""
     from understudy import stages
     from understudy.preparation import describe
 
@@ -190,6 +206,7 @@ def evaluate(
             schema=described,
             out_dir=out,
             seed=seed,
+            sensitive=sensitive or (),
             progress=progress,
         )
     console.show({**result.metrics, "report": result.paths["report"]}, as_json=as_json)

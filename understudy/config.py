@@ -10,10 +10,11 @@ import difflib
 import json
 import re
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from understudy.balance import Balance
 from understudy.errors import ConfigError
 
 Seed = Annotated[int, Field(ge=0, lt=2**53)]
@@ -81,24 +82,41 @@ class Preprocess(Section):
 
 
 class Generator(Section):
-    """Which generator (`auto` chooses by the table), its seed, and its own options, e.g. `{min_units: 20}`."""
+    """Which generator and what it shall do.
+
+    Attributes:
+        name: `auto` chooses by the table.
+        seed: of the fit.
+        balance: the distribution of a column that its samples follow, for good: `COLUMN`,
+            `COLUMN=VALUE:SHARE,...`, or a mapping of `column` and `shares`.
+        config: its own options, e.g. `{min_units: 20}`.
+    """
 
     name: str = "auto"
     seed: Seed = 0
+    balance: Balance | None = None
     config: dict[str, Any] = {}
 
 
 class Sample(Section):
-    """How many synthetic rows (None: as many as rows trained), and the seed that draws them."""
+    """How many synthetic rows (None: as many as rows trained), the seed that draws them, and a `balance` of this
+    table alone; None: the generator's own, if it has one; `none`: none."""
 
     n_rows: Annotated[int, Field(ge=1, le=1_000_000_000)] | None = None
     seed: Seed = 0
+    balance: Balance | None = None
 
 
 class Evaluate(Section):
-    """`seed` fixes folds and subsamples of the evaluation and the audit."""
+    """What the evaluation is told.
+
+    Attributes:
+        seed: fixes folds and subsamples of the evaluation and the audit.
+        sensitive: the columns whose groups fairness compares; none: `evaluation.subgroups` chooses.
+    """
 
     seed: Seed = 0
+    sensitive: tuple[str, ...] = ()
 
 
 class Register(Section):
@@ -219,5 +237,5 @@ def _keys(path: tuple[int | str, ...]) -> list[str]:
     model: Any = Params
     for part in path:
         field = next(f for n, f in model.model_fields.items() if part in (n, f.alias))
-        model = field.annotation
+        model = next(t for t in (*get_args(field.annotation), field.annotation) if hasattr(t, "model_fields"))
     return [f.alias or n for n, f in model.model_fields.items()]

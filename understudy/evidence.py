@@ -10,8 +10,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from understudy.balance import Balance
 from understudy.config import Params
 from understudy.errors import ArtifactError
+from understudy.labels import read_label
 from understudy.provenance import tree_sha256
 from understudy.schema import TableSchema
 
@@ -58,6 +60,14 @@ class Evidence:
         return str(read_manifest(self.model_dir)["name"])
 
     @property
+    def model_label(self) -> str:
+        """What the generator's samples are altered to; "" if they aren't. Raises ArtifactError."""
+        from understudy.generators.base import read_manifest
+
+        stated = read_manifest(self.model_dir).get("balance")
+        return Balance.of(stated).label if stated else ""
+
+    @property
     def metrics(self) -> dict[str, float]:
         """The evaluation's figures under their names, the audit's with the prefix `audit.`."""
         audited = _read(self.audit / "metrics.json")
@@ -84,6 +94,8 @@ class Evidence:
             "code.commit": self.code_commit,
             "audit.verdict": self.verdict,
             "generator.name": self.generator,
+            "balance": read_label(self.synthetic),
+            "balance.model": self.model_label,
             KEY: self.key,
         }
         return {k: v for k, v in known.items() if v}

@@ -30,10 +30,11 @@ def impute(
     import numpy as np
 
     from understudy.generators import base
+    from understudy.generators.balanced import plain
     from understudy.tables import format_of, read_table, write_table
 
     format_of(out)
-    generator = _able(base.load(model_dir), "impute", "fill missing cells")
+    generator = _able(plain(base.load(model_dir)), "impute", "fill missing cells")
     real = read_table(table)
     filled = generator.impute(real, rng=np.random.default_rng(seed), likely=likely)
     write_table(filled, out)
@@ -52,14 +53,16 @@ def update(
     import numpy as np
 
     from understudy.generators import base
+    from understudy.generators.balanced import plain
     from understudy.tables import read_table
 
-    generator = _able(base.load(model_dir), "update", "go on learning")
+    saved = base.load(model_dir)
+    generator = _able(plain(saved), "update", "go on learning")
     rows = read_table(table)
     started = time.perf_counter()
     generator.update(rows, rng=np.random.default_rng(seed), replay=replay, progress=progress)
     seconds = time.perf_counter() - started
-    generator.save(Path(out))
+    saved.save(Path(out))  # with its balance, if it has one
     return {"rows_train": float(len(rows)), "fit_seconds": seconds}
 
 

@@ -47,8 +47,9 @@ def train(params: ParamsFile = PARAMS, out: OutDir = OUT) -> None:
         generator=chosen.name,
         config=chosen.config,
         seed=chosen.seed,
+        balance=chosen.balance,
     )
-    typer.echo("  ".join(f"{name}: {value}" for name, value in made.facts.items()))
+    _tell(made.facts)
     _say(made.metrics)
 
 
@@ -65,7 +66,9 @@ def sample(params: ParamsFile = PARAMS, out: OutDir = OUT) -> None:
         n_rows=chosen.n_rows,
         like=out / "preprocess/train.parquet",
         seed=chosen.seed,
+        balance=chosen.balance,
     )
+    _tell(made.facts)
     _say(made.metrics)
 
 
@@ -75,13 +78,15 @@ def evaluate(params: ParamsFile = PARAMS, out: OutDir = OUT) -> None:
     from understudy import stages
     from understudy.config import Params
 
+    chosen = Params.read(params).evaluate
     made = stages.evaluate(
         train=out / "preprocess/train.parquet",
         holdout=out / "preprocess/holdout.parquet",
         synthetic=out / "synthetic.parquet",
         schema=out / "preprocess/schema.json",
         out_dir=out / "evaluation",
-        seed=Params.read(params).evaluate.seed,
+        seed=chosen.seed,
+        sensitive=chosen.sensitive,
     )
     _say(made.metrics)
 
@@ -156,6 +161,11 @@ def _evidence(params: Path, out: Path) -> Evidence:
         data_md5="" if "://" in source else file_md5(source),
         code_commit=code_commit(),
     )
+
+
+def _tell(facts: dict[str, str]) -> None:
+    if facts:
+        typer.echo("  ".join(f"{name}: {value}" for name, value in facts.items()))
 
 
 def _say(metrics: dict[str, float]) -> None:

@@ -10,15 +10,17 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from understudy.balance import Balance
 from understudy.config import Data, Params
 from understudy.errors import ConfigError, Rejected, TableError
 from understudy.evidence import PASS, Evidence, Registration, read_verdict
 from understudy.files import atomic, write_text
+from understudy.labels import read_label
 from understudy.schema import TableSchema, first_problem
 
 if TYPE_CHECKING:
@@ -85,107 +87,106 @@ def preprocess(
 
 def train(
     *, train: str | Path, schema: str | Path, model_dir: str | Path, generator: str,
-    config: Mapping[str, Any] | None = None, seed: int = 0, progress: Progress | None = None,
+    config: Mapping[str, Any] | None = None, seed: int = 0, balance: Balance | None = None,
+    progress: Progress | None = None,
 ) -> StageResult:  # fmt: skip
     """Fit the generator named `generator` (`auto`: one chosen by the table) on the train table.
 
-    Writes its artifact to `model_dir`; `facts` say which was chosen and why.
+    Writes its artifact to `model_dir`; `facts` say which was chosen and why. With a `balance`, its samples follow that.
     """
     import numpy as np
 
     from understudy.generators import auto
+    from understudy.generators.balanced import label_of, rebalanced, stated
 
     table_schema = TableSchema.read(schema)
     auto.check(generator, config)
     table = _table(train, table_schema)
+    balance = balance.check(table_schema, table) if balance else None
     made, choice = auto.create(generator, config, table, table_schema)
     if progress and choice.reason:
         progress(0.0, f"{choice.name}, since {choice.reason}")
     started = time.perf_counter()
     made.fit(table, schema=table_schema, rng=np.random.default_rng(seed), progress=progress)
     seconds = time.perf_counter() - started
-    made.save(Path(model_dir))
+    ready = rebalanced(made, balance)
+    ready.save(Path(model_dir))
     metrics = {"rows_train": float(len(table)), "fit_seconds": seconds}
-    return StageResult({"model": Path(model_dir)}, metrics, choice.facts())
+    return StageResult({"model": Path(model_dir)}, metrics, choice.facts() | stated(label_of(ready)))
 
 
 def fit(
     *, data: Data, model_dir: str | Path, generator: str, config: Mapping[str, Any] | None = None, seed: int = 0,
-    checkpoint: str | Path | None = None, progress: Progress | None = None,
+    checkpoint: str | Path | None = None, balance: Balance | None = None, progress: Progress | None = None,
 ) -> StageResult:  # fmt: skip
     """`preprocess` and `train` in one, without a split: fit on every row of a raw table.
 
     For a table whose generator will not be audited here; writes the artifact to `model_dir`. Of a table of more than
     `data.max_rows` rows, a random sample of that size is learnt. With a directory `checkpoint` a killed fit goes on
-    where it was.
+    where it was. `balance` as in `train`.
     """
     import numpy as np
 
     from understudy.generator_stages import checkpointing
     from understudy.generators import auto
+    from understudy.generators.balanced import label_of, rebalanced, stated
     from understudy.preparation import prepare
 
     auto.check(generator, config)
     table, schema, profile = prepare(data.path or "", data, progress or _silent, seed=seed)
+    balance = balance.check(schema, table) if balance else None
     made, choice = auto.create(generator, config, table, schema)
     keep = checkpointing(made, checkpoint)
     started = time.perf_counter()
     made.fit(table, schema=schema, rng=np.random.default_rng(seed), progress=progress, **keep)
     seconds = time.perf_counter() - started
-    made.save(Path(model_dir))
-    counts = {"rows_source": float(profile["rows_source"]), "rows_train": float(len(table))}
-    return StageResult({"model": Path(model_dir)}, counts | {"fit_seconds": seconds}, choice.facts())
+    ready = rebalanced(made, balance)
+    ready.save(Path(model_dir))
+    counts = {"rows_source": float(profile["rows_source"]), "rows_train": float(len(table)), "fit_seconds": seconds}
+    return StageResult({"model": Path(model_dir)}, counts, choice.facts() | stated(label_of(ready)))
 
 
 def sample(
     *, model_dir: str | Path, out: str | Path, n_rows: int | None = None, seed: int | None = 0,
-    where: Mapping[str, Any] | None = None, like: str | Path | None = None, progress: Progress | None = None,
+    where: Mapping[str, Any] | None = None, balance: Balance | None = None, like: str | Path | None = None,
+    progress: Progress | None = None,
 ) -> StageResult:  # fmt: skip
     """Write `n_rows` synthetic rows to `out`, in batches; None: as many as the table `like` has.
 
-    Equal seeds give equal rows; None gives new ones each time.
+    Equal seeds give equal rows; None gives new ones each time. `balance` takes the place of the generator's own; what
+    is balanced says so in `facts` and in the file (`labels`).
     """
-    import numpy as np
+    from understudy.generators.balanced import stated
+    from understudy.sampling import write_sample
 
-    from understudy.generators import base
-    from understudy.generators.output import sample_batches
-    from understudy.tables import count_rows, format_of, write_batches
-
-    if n_rows is None and like is None:
-        raise ConfigError("n_rows is not set; say how many rows to sample")
-    format_of(out)
-    total = count_rows(like) if n_rows is None and like is not None else base.check_n_rows(n_rows or 0)
-    generator = base.load(model_dir)
-    tell = progress or _silent
-
-    def batches() -> Iterator[pd.DataFrame]:
-        done = 0
-        for batch in sample_batches(generator, total, rng=np.random.default_rng(seed), where=where):
-            yield batch
-            done += len(batch)
-            tell(done / max(total, 1), f"{done:,} rows")
-
-    started = time.perf_counter()
-    write_batches(batches(), out)
-    seconds = time.perf_counter() - started
-    return StageResult({"synthetic": Path(out)}, {"n_rows": float(total), "sample_seconds": seconds})
+    total, seconds, label = write_sample(
+        model_dir, out, n_rows, like=like, seed=seed, where=where, balance=balance, progress=progress or _silent
+    )
+    return StageResult({"synthetic": Path(out)}, {"n_rows": float(total), "sample_seconds": seconds}, stated(label))
 
 
 def evaluate(
     *, train: str | Path, holdout: str | Path, synthetic: str | Path,
-    schema: str | Path | TableSchema, out_dir: str | Path, seed: int = 0, progress: Progress | None = None,
+    schema: str | Path | TableSchema, out_dir: str | Path, seed: int = 0, sensitive: Sequence[str] = (),
+    progress: Progress | None = None,
 ) -> StageResult:  # fmt: skip
-    """Write to `out_dir` report.html, metrics.json (a flat object) and evaluation.json (details)."""
+    """Write to `out_dir` report.html, metrics.json (a flat object) and evaluation.json (details).
+
+    `sensitive` names the columns whose groups are compared; none: some are chosen (`evaluation.subgroups`).
+    """
     import numpy as np
 
     from understudy import evaluation
     from understudy.evaluation.report import write_report
 
     s = schema if isinstance(schema, TableSchema) else TableSchema.read(schema)
-    tables = {"train": train, "holdout": holdout, "synthetic": synthetic}
     result = evaluation.evaluate(
-        **{name: _table(path, s) for name, path in tables.items()},
+        train=_table(train, s),
+        holdout=_table(holdout, s),
+        synthetic=_table(synthetic, s),
         schema=s,
+        sensitive=sensitive,
+        altered=read_label(synthetic),
         rng=np.random.default_rng(seed),
         progress=progress,
     )
@@ -214,7 +215,7 @@ def audit(
 
     s = schema if isinstance(schema, TableSchema) else TableSchema.read(schema)
     tables = {"members": members, "nonmembers": nonmembers, "reference": reference, "synthetic": synthetic}
-    report = auditing.audit(
+    made = auditing.audit(
         **{name: _table(path, s) for name, path in tables.items()},
         schema=s,
         policy=policy(gate or {}),
@@ -223,6 +224,8 @@ def audit(
         rng=np.random.default_rng(seed),
         progress=progress,
     )
+    altered = read_label(synthetic)
+    report = made.model_copy(update={"notes": (f"The synthetic table is {altered}.", *made.notes)}) if altered else made
     with atomic(out_dir) as tmp:
         tmp.mkdir(parents=True)
         (tmp / "audit.json").write_text(report.to_json(), encoding="utf-8")

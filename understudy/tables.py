@@ -14,6 +14,7 @@ import pandas as pd
 from understudy.csvfiles import read_csv
 from understudy.errors import TableError
 from understudy.files import atomic
+from understudy.labels import labelled, write_beside
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -189,8 +190,10 @@ def write_table(table: pd.DataFrame, path: str | Path) -> None:
     write_batches(iter([table]), path)
 
 
-def write_batches(batches: Iterator[pd.DataFrame], path: str | Path) -> int:
+def write_batches(batches: Iterator[pd.DataFrame], path: str | Path, label: str = "") -> int:
     """Write conformed batches one after another in constant memory; the number of rows written.
+
+    `label` is what the table says of itself (`labels`).
 
     Raises TableError for an unknown suffix and StorageError when it can't be written.
     """
@@ -198,6 +201,8 @@ def write_batches(batches: Iterator[pd.DataFrame], path: str | Path) -> int:
 
     fmt, compression = format_of(path)
     n_rows = 0
+    if label:  # before the table: one that needs a label is never without it
+        write_beside(path, "" if fmt in ("parquet", "arrow") else label)
     with atomic(path) as temporary:
         writer: Any = None
         written: Any = None
@@ -212,11 +217,13 @@ def write_batches(batches: Iterator[pd.DataFrame], path: str | Path) -> int:
                     continue
                 data = pa.Table.from_pandas(_plain(batch) if fmt == "csv" else batch, preserve_index=False)
                 if writer is None:
-                    written = data.schema
+                    written = labelled(data.schema, label)
                     writer = _writer(fmt, sink, written, Path(path), needs_quotes(batch))
                 writer.write_table(data.cast(written))
             if writer is not None:
                 writer.close()
+    if not label:
+        write_beside(path, "")
     return n_rows
 
 

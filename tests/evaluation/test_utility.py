@@ -7,7 +7,8 @@ import pandas as pd
 import pytest
 
 from understudy.evaluation.aligned import align
-from understudy.evaluation.utility import MAX_CLASSES, Utility, measure_utility
+from understudy.evaluation.predictions import MAX_CLASSES
+from understudy.evaluation.utility import Utility, measure_utility
 from understudy.schema import Column, TableSchema
 
 People = Callable[[int, int], pd.DataFrame]

@@ -13,6 +13,7 @@ from understudy.encoding.categorical import CategoricalCodec
 from understudy.encoding.numerical import NumericalCodec
 from understudy.encoding.quantiles import to_floats
 from understudy.encoding.similar import MAX_FEATURES, code_features
+from understudy.errors import ConfigError
 from understudy.schema import Column, TableSchema
 
 Codec = CategoricalCodec | NumericalCodec
@@ -31,6 +32,13 @@ class TableCodec:
 
     def index(self, name: str) -> int:
         return next(j for j, c in enumerate(self.codecs) if c.column.name == name)
+
+    def values(self, name: str) -> tuple[str, ...]:
+        """The categories that a categorical or boolean column can emit. Raises ConfigError for another kind."""
+        codec = self.codecs[self.index(name)]
+        if not isinstance(codec, CategoricalCodec):
+            raise ConfigError(f"column {name!r} is {codec.column.kind} and has no list of values")
+        return codec.labels
 
     def state(self) -> tuple[list[dict[str, Any]], dict[str, np.ndarray]]:
         metas: list[dict[str, Any]] = []

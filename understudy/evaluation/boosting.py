@@ -9,6 +9,7 @@ every node (measured with three busy neighbours on 2 cores: 4 s instead of 0.5 s
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Protocol, TypeVar
@@ -87,5 +88,6 @@ def in_parallel(task: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
         with threadpool_limits(limits=1, user_api="openmp"):  # holds for the calling thread
             return task(item)
 
-    with ThreadPoolExecutor(_WORKERS) as pool:
+    # scikit-learn sets the process's warning filters in each fit, and two at a time can leave none behind
+    with warnings.catch_warnings(), ThreadPoolExecutor(_WORKERS) as pool:
         yield from pool.map(run, items)

@@ -24,7 +24,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from understudy.evaluation.aligned import Aligned, View, within_one
-from understudy.schema import TableSchema
+from understudy.schema import Column, TableSchema
 
 PAIR_ROWS = 50_000
 MAX_PAIRS = 20_000
@@ -101,7 +101,7 @@ def measure_fidelity(
     train, synthetic = data.views[0], data.views[-1]
     n = min(train.n_rows, synthetic.n_rows)
     train, synthetic = train.sample(n, rng), synthetic.sample(n, rng)
-    columns = tuple(_shape(data, c.name, c.kind, train, synthetic) for c in data.columns)
+    columns = tuple(column_shape(data, c, train, synthetic) for c in data.columns)
     train, synthetic = train.sample(PAIR_ROWS, rng), synthetic.sample(PAIR_ROWS, rng)
     chosen, n_pairs = _choose_pairs([c.name for c in data.columns], schema.target, max_pairs, rng)
     pairs = _trends(data, chosen, train, synthetic, progress)
@@ -138,6 +138,17 @@ def tv_complement(train: np.ndarray, synthetic: np.ndarray) -> float | None:
     size = int(max(a.max(), b.max())) + 1
     gap = np.bincount(a, minlength=size) / len(a) - np.bincount(b, minlength=size) / len(b)
     return float(1 - np.abs(gap).sum() / 2)
+
+
+def column_shape(data: Aligned, column: Column, train: View, synthetic: View) -> ColumnScore:
+    """How well one column of `synthetic` keeps its distribution in `train`."""
+    name = column.name
+    if name in data.labels:
+        metric, score = "TVComplement", tv_complement(train.codes[name], synthetic.codes[name])
+    else:
+        metric, score = "KSComplement", ks_complement(train.numbers[name], synthetic.numbers[name])
+    missing = [float(v.missing(name).mean()) for v in (train, synthetic)]
+    return ColumnScore(name, column.kind, metric, score, missing[0], missing[1])
 
 
 def contingency(
@@ -180,16 +191,6 @@ def correlations(numbers: np.ndarray) -> np.ndarray:
         r = cov / np.sqrt(var * var.T)
         r[(var < 1e-12 * pairs) | (var < 1e-12 * pairs).T | (pairs < 2)] = np.nan
     return np.clip(r, -1, 1)
-
-
-def _shape(data: Aligned, name: str, kind: str, train: View, synthetic: View) -> ColumnScore:
-    if name in data.labels:
-        metric, score = "TVComplement", tv_complement(train.codes[name], synthetic.codes[name])
-    else:
-        metric, score = "KSComplement", ks_complement(train.numbers[name], synthetic.numbers[name])
-    return ColumnScore(
-        name, kind, metric, score, float(train.missing(name).mean()), float(synthetic.missing(name).mean())
-    )
 
 
 def _choose_pairs(

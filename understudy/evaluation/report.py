@@ -10,12 +10,12 @@ from importlib.resources import files
 from pathlib import Path
 
 import numpy as np
-from markupsafe import Markup
 
-from understudy.evaluation import svg
+from understudy.evaluation import fairness_section, svg
 from understudy.evaluation.fidelity import PairScore
 from understudy.evaluation.pictures import Marginal
 from understudy.evaluation.result import Evaluation
+from understudy.evaluation.svg import Figure
 
 MAX_MATRIX = 30
 _WORST = 12
@@ -30,15 +30,6 @@ class Card:
     error: str
     ideal: str
     words: str
-
-
-@dataclass(frozen=True)
-class Figure:
-    """A chart with its heading and a line below."""
-
-    title: str
-    caption: str
-    chart: Markup
 
 
 def write_report(evaluation: Evaluation, path: str | Path) -> None:
@@ -70,6 +61,7 @@ def render(evaluation: Evaluation) -> str:
         marginals=[_marginal(e, m) for m in e.marginals],
         matrices=_matrices(e),
         detection=_detection(e),
+        fairness=fairness_section.section(e.fairness) if e.fairness else None,
         distances=_distances(e),
         columns=_worst_columns(e),
         pairs=_worst_pairs(e),
@@ -104,6 +96,8 @@ def _cards(e: Evaluation) -> list[Card]:
             f" one that learns from real rows, {m['trtr']:.3f}."
         )
         cards.append(Card("Utility gap (TRTR − TSTR)", f"{m['tstr_gap']:+.3f}", f"{m['tstr_gap_se']:.3f}", "0", words))
+    if e.fairness and (bias := fairness_section.headline(e.fairness)):
+        cards.append(Card(bias[0], bias[1], "", "0 or less", bias[2]))
     words = (
         "Synthetic rows that lie nearer to a train row than to any of as many fresh real rows."
         " Above one half: the generator remembers."

@@ -10,6 +10,7 @@ from understudy.evaluation.constraints import DependencyKept
 from understudy.evaluation.coverage import Coverage
 from understudy.evaluation.detection import Detection
 from understudy.evaluation.distances import ClosestRecord, Support
+from understudy.evaluation.fairness import Fairness
 from understudy.evaluation.fidelity import Fidelity
 from understudy.evaluation.pictures import Marginal, Projection
 from understudy.evaluation.utility import Utility
@@ -20,6 +21,7 @@ class Evaluation:
     """How good a synthetic table is; every part that could not be measured is None and explained in `notes`.
 
     Attributes:
+        altered: what the synthetic table was altered to, in words; "" if it wasn't.
         n_train, n_holdout, n_synthetic: rows of the three tables.
         fidelity ... coverage: the details of each metric.
         fidelity_holdout: the holdout in place of synthetic: what fresh real rows score.
@@ -29,6 +31,7 @@ class Evaluation:
         notes: one sentence for each figure that is absent or limited.
     """
 
+    altered: str
     n_train: int
     n_holdout: int
     n_synthetic: int
@@ -36,6 +39,7 @@ class Evaluation:
     fidelity_holdout: Fidelity
     detection: Detection | None
     utility: Utility | None
+    fairness: Fairness | None
     closest_record: ClosestRecord
     support: Support | None
     exact_copies: float
@@ -78,18 +82,21 @@ class Evaluation:
             "range_coverage": self.coverage.range_coverage,
             "dependencies_kept": sum(kept) / len(kept) if kept else None,
         }
-        return {k: float(v) for k, v in found.items() if v is not None}
+        measured = {k: float(v) for k, v in found.items() if v is not None}
+        return measured | (self.fairness.metrics if self.fairness else {})
 
     def to_json(self) -> str:
         """Figures and details without the plots' data; strict JSON (no NaN)."""
         details: dict[str, Any] = {
             "rows": {"train": self.n_train, "holdout": self.n_holdout, "synthetic": self.n_synthetic},
+            "altered": self.altered,
             "metrics": self.metrics,
             "utility_metric": self.utility_metric,
             "columns": [asdict(c) for c in self.fidelity.columns],
             "pairs": [asdict(p) for p in self.fidelity.pairs],
             "detection_importances": dict(self.detection.importances) if self.detection else {},
             "utility": asdict(self.utility) if self.utility else None,
+            "fairness": asdict(self.fairness) if self.fairness else None,
             "coverage": dict(self.coverage.by_column),
             "dependencies": [asdict(d) for d in self.dependencies],
             "notes": list(self.notes),

@@ -7,12 +7,22 @@ Every function returns one `<svg>` element with an accessible name. Colours are 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from html import escape
 
 import numpy as np
 from markupsafe import Markup
 
 _LEVELS = 8
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A chart with its heading and a line below."""
+
+    title: str
+    caption: str
+    chart: Markup
 
 
 def chart(width: float, height: float, name: str, parts: Sequence[str]) -> Markup:

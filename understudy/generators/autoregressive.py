@@ -189,6 +189,10 @@ class Autoregressive:
         nullable = tuple(c.model_copy(update={"nullable": True}) for c in self.schema.columns)
         return conform(table, self.schema.model_copy(update={"columns": nullable}), require_all=False)
 
+    def values(self, column: str) -> tuple[str, ...]:
+        """The categories that a sample can hold."""
+        return self.codec.values(column)
+
     def log_density(self, table: pd.DataFrame) -> np.ndarray:
         """log P(row) in the sampling order, (n_rows,) nats: probabilities on the columns' grids, densities for
         continuous ones. -inf for a row the generator can't emit."""

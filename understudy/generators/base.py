@@ -69,6 +69,10 @@ class Generator(Protocol):
         """
         ...
 
+    def values(self, column: str) -> tuple[str, ...]:
+        """What a categorical or boolean column of a sample can hold, missing values aside."""
+        ...
+
     def log_density(self, table: pd.DataFrame) -> np.ndarray | None:
         """log P(row), (n_rows,) nats, or None where the family has none."""
         ...
@@ -95,7 +99,12 @@ def create(name: str, **config: Any) -> Generator:
 
 
 def load(path: str | Path, *, device: str = "cpu") -> Generator:
-    """The generator in an artifact directory. Raises ArtifactError, in one line, for anything but a whole one."""
+    """The generator in an artifact directory, balanced if it was saved so.
+
+    Raises ArtifactError, in one line, for anything but a whole one.
+    """
+    from understudy.generators.balanced import as_saved
+
     manifest = read_manifest(Path(path))
     if manifest.get("name") not in REGISTRY:
         raise ArtifactError(
@@ -103,9 +112,10 @@ def load(path: str | Path, *, device: str = "cpu") -> Generator:
             " upgrade understudy"
         )
     try:
-        return generator_class(manifest["name"]).load(Path(path), device=device)  # type: ignore[no-any-return]
+        learnt = generator_class(manifest["name"]).load(Path(path), device=device)
     except ConfigError as e:
         raise ArtifactError(f"{path}: the artifact is damaged ({e}); fit it again or fetch it anew") from None
+    return as_saved(learnt, manifest, path)
 
 
 def artifact_schema(path: str | Path) -> TableSchema:

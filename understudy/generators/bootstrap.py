@@ -74,6 +74,10 @@ class Bootstrap:
         drawn = self.table.iloc[rng.choice(rows, n_rows)].reset_index(drop=True)
         return assemble({str(c): drawn[c] for c in drawn}, self.schema, n_rows)
 
+    def values(self, column: str) -> tuple[str, ...]:
+        """The values of the real column."""
+        return tuple(str(v) for v in self.table[column].dropna().unique())
+
     def log_density(self, table: pd.DataFrame) -> None:
         """A resample has no density."""
 

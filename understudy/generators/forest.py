@@ -181,6 +181,10 @@ class Forest:
         pick = np.arange(size) if n_kept >= size else rng.integers(0, n_kept, size)
         return concatenated(kept).take(pick)
 
+    def values(self, column: str) -> tuple[str, ...]:
+        """The categories that a sample can hold."""
+        return self.codec.values(column)
+
     def log_density(self, table: pd.DataFrame) -> np.ndarray:
         """log P(row), (n_rows,) nats: probabilities on the columns' grids, densities for continuous ones.
 

@@ -78,6 +78,10 @@ class Independent:
             columns[name] = codec.to_series(codec.decode(tokens.astype(np.uint8), rng.random(n_rows)))
         return assemble(columns, self.schema, n_rows)
 
+    def values(self, column: str) -> tuple[str, ...]:
+        """The categories that a sample can hold."""
+        return self.codec.values(column)
+
     def log_density(self, table: pd.DataFrame) -> np.ndarray:
         """log P(row), (n_rows,) nats; -inf for a category that is never emitted."""
         total = np.zeros(len(table))

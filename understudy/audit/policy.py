@@ -65,8 +65,8 @@ class Policy(BaseModel):
         targets: the most isolated members, each attacked by fits with and without them (`targeted`).
         target_fits: fits a side, half of which teach the attacker; `target_rows`: rows that each learns;
             `target_samples`: rows drawn from each, per row it learnt.
-        max_target_auc: limit on what such an attacker achieves on any target. .73 is the most that differential
-            privacy with epsilon 1 allows, e / (1 + e): the claim against which one person's risk is usually read.
+        max_target_auc: limit on what such an attacker achieves on any target. .88 is the most that differential
+            privacy with epsilon 2 allows, e^2 / (1 + e^2).
         fit_seconds: a generator that takes longer to fit isn't attacked in this way.
         targeted_seconds: the time all such attacks may take; less time, fewer fits, less power.
     """
@@ -94,7 +94,7 @@ class Policy(BaseModel):
     target_fits: Annotated[int, Field(ge=2, le=10_000)] = 200
     target_rows: Annotated[int, Field(ge=50)] = 1_000
     target_samples: Annotated[float, Field(gt=0, le=100)] = 4.0
-    max_target_auc: Annotated[float, Field(gt=0.5, lt=1)] = 0.73
+    max_target_auc: Annotated[float, Field(gt=0.5, lt=1)] = 0.88
     fit_seconds: Annotated[float, Field(gt=0)] = 5.0
     targeted_seconds: Annotated[float, Field(gt=0)] = 3_600.0
 

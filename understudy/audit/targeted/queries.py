@@ -1,8 +1,8 @@
 """What an attacker counts in a synthetic table to find out whether one person trained its generator.
 
-Query-based features, after Houssiau et al. (TAPAS, arXiv 2211.06550) and Meeus et al. (2306.10308): how many rows agree with
-the target in a random subset of its values; and the naive summaries of Stadler et al. (2011.07018). Numbers agree
-when they are equal, close in rank, or as extreme: isolated people are often isolated by an extreme.
+Query-based features, after Houssiau et al. (TAPAS, arXiv 2211.06550) and Meeus et al. (2306.10308): how many rows
+agree with the target in a random subset of its values; and naive summaries as Stadler et al. take (2011.07018). Numbers
+agree when they are equal, close in rank, or as extreme: isolated people are often isolated by an extreme.
 """
 
 from __future__ import annotations
@@ -112,7 +112,7 @@ def draw_queries(tables: AuditTables, target: np.ndarray, rng: np.random.Generat
             mine = _atoms(tables, row, column, j)
             rows[-1].append(list(range(len(atoms), len(atoms) + len(mine))))
             atoms += mine
-    asked = {(a,) for row in rows for mine in row for a in mine}
+    asked: set[tuple[int, ...]] = {(a,) for row in rows for mine in row for a in mine}
     for row in rows:
         asked |= {tuple(mine[0] for mine in row), tuple(_about(mine) for mine in row)}
     for _ in range(N_QUERIES):

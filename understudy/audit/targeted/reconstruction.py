@@ -1,13 +1,13 @@
 """Linear reconstruction: can one attribute of many people be solved for from a synthetic table's counts?
 
-After Annamalai, Gadotti and Rocher (arXiv 2301.10053, USENIX Security 2024). The attacker knows everything about n people
-but one yes/no secret of each. Every cell of a few of the known attributes gives one equation: the people in it
-have as many a "yes" between them as the table's rows in that cell say. The weighted least squares solution
-within [0, 1], rounded, is the guess.
+After Annamalai, Gadotti and Rocher (arXiv 2301.10053, USENIX Security 2024). The attacker knows everything about n
+people but one yes/no secret of each. Every cell of a few of the known attributes gives one equation: the people in it
+have as many a "yes" between them as the table's rows in that cell say. The weighted least squares solution within
+[0, 1], rounded, is the guess.
 
-The same is done to members and to as many people who never trained, for whom the table can only tell what is usual: what
-counts is by how much members are guessed better. Two tables are attacked: the released one, of whose training table the
-members are a part, and one from the product's generator fitted on the attacked members alone, where the
+The same is done to members and to as many people who never trained, for whom the table can only tell what is usual:
+what counts is by how much members are guessed better. Two tables are attacked: the released one, of whose training
+table the members are a part, and one from the product's generator fitted on the attacked members alone, where the
 equations hold for exactly these people: the strongest case, and the setting of the paper.
 
 The equation takes the cell's share of "yes" in the synthetic table times the number of known people in it, not the

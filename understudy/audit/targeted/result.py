@@ -1,9 +1,13 @@
 """What tier 3 found, and what the gate makes of it.
 
-A proven leak: Holm over all targets and reconstructed secrets of "this figure is beyond its limit". The limits are
-`Policy.max_target_auc` and `Policy.max_residual_risk`. Since fits learn from a table that is mostly smaller than
+A proven leak: Holm over the redrawn game's targets and the reconstructed secrets of "this figure is beyond its limit",
+`Policy.max_target_auc` or `Policy.max_residual_risk`. Since fits learn from a table that is mostly smaller than
 the one the released generator learnt from, and one person weighs more in a small table, what they prove
 fails a release only where they learnt from all of its rows; else it is an open point.
+
+The fixed game is reported and not gated. Its attacker knows everyone else's row, so that any threshold
+which one person tips tells: at 1,000 rows columns drawn independently of each other reach an AUC of 1 there. Only
+differential privacy bounds that attacker, and nothing else can pass such a gate.
 """
 
 from __future__ import annotations
@@ -15,12 +19,16 @@ from pydantic import BaseModel, ConfigDict
 from understudy.audit import stats
 from understudy.audit.policy import Policy
 
-FEWEST_FITS = 40
-"""Fits a side below which nothing is said: half of them teach, the other half judges."""
+FEWEST_FITS = 50
+"""Fits a side below which nothing is said. Half of them judge; 25 a side let ten targets without leak clear an AUC of .88
+with 98 % (normal: 3 standard errors of .08 each)."""
 
 
 Game = Literal["redrawn", "fixed"]
 """Whether the attacker knows who else trained (`shadow`)."""
+
+
+GATED: Game = "redrawn"
 
 
 class Value(BaseModel):
@@ -91,9 +99,10 @@ class TargetedResult(Value):
     Attributes:
         targets: the attacked members, the most isolated first; empty where they weren't.
         reconstructions: per secret.
-        n_fits: fits a side, per target.
+        n_fits: fits a side, per target, of the redrawn game.
         fit_seconds: of one fit, with drawing its table; None where none was made.
-        rows_fitted, rows_trained: rows that each fit and that the released generator learnt; None: not known.
+        rows_fitted, rows_trained: rows that each fit (of the redrawn game) and that the released generator learnt;
+            None: not known.
         detectable_auc: what one target's test finds with 80 % power; None without targets.
         notes: what was left out and why, in sentences.
         seconds: what it all took.
@@ -119,8 +128,10 @@ class TargetedResult(Value):
         values: dict[str, float] = {}
         if self.targets:
             values["targeted_fits"] = float(self.n_fits)
-            values["targeted_auc"] = max(t.auc for t in self.targets)
-            values["targeted_auc_upper"] = max(t.auc_upper for t in self.targets)
+        for game in ("redrawn", "fixed"):
+            aucs = [t.auc for t in self.targets if t.game == game]
+            if aucs:
+                values[f"targeted_auc_{game}"] = max(aucs)
         for table in ("released", "refitted"):
             found = [r for r in self.reconstructions if r.table == table]
             if found:
@@ -143,11 +154,12 @@ def not_cleared(result: TargetedResult, policy: Policy, alpha: float) -> list[st
     ]
     if points:
         return points
-    wide = [t for t in result.targets if t.auc_upper > policy.max_target_auc]
+    gated = [t for t in result.targets if t.game == GATED]
+    wide = [t for t in gated if t.auc_upper > policy.max_target_auc]
     if wide:
         worst = max(wide, key=lambda t: t.auc_upper)
         points.append(
-            f"Fits with and without one person: {len(wide)} of the {len(result.targets)} most isolated members may be"
+            f"Fits with and without one person: {len(wide)} of the {len(gated)} most isolated members may be"
             f" told with an AUC as high as {worst.auc_upper:.2f} (measured {worst.auc:.2f} in {worst.n_judged} fits a"
             f" side), allowed {policy.max_target_auc:.2f}."
         )
@@ -156,7 +168,7 @@ def not_cleared(result: TargetedResult, policy: Policy, alpha: float) -> list[st
 
 def _beyond(result: TargetedResult, policy: Policy, alpha: float) -> list[tuple[str, bool]]:
     """(sentence, whether it is about the release itself) of each proven leak, the surest first."""
-    tests = [(t.p_beyond, _target_text(t, policy), result.whole) for t in result.targets]
+    tests = [(t.p_beyond, _target_text(t, policy), result.whole) for t in result.targets if t.game == GATED]
     tests += [
         (r.p_beyond, _secret_text(r, policy), result.whole or r.table == "released") for r in result.reconstructions
     ]

@@ -1,9 +1,9 @@
 """The vulnerable-record attack: does the generator give away whether one chosen person trained it?
 
-The most isolated members are the targets (Meeus et al., "Achilles' heels", arXiv 2306.10308). The generator is fitted again
-and again, with new seeds, with all rows of a target and without them (removed and not replaced: a stand-in could be found
-out as well as the target). A random forest learns from half of the fits, by what their tables answer to queries about the
-target, to tell the two worlds apart, and is judged on the other half. Two games:
+The most isolated members are the targets (Meeus et al., "Achilles' heels", arXiv 2306.10308). The generator is
+fitted again and again, with new seeds, with all rows of a target and without them (removed and not replaced: a
+stand-in could be found out as well as the target). A random forest learns from half of the fits, by what their tables
+answer to queries about the target, to tell the two worlds apart, and is judged on the other half. Two games:
 
 redrawn   each fit learns from other people, drawn anew: the attacker knows the population, the target's row and how the
           generator is made, but not who else trained it (Stadler et al., 2011.07018; Houssiau et al., 2211.06550).
@@ -33,7 +33,7 @@ from understudy.audit.targeted.queries import Values, draw_queries
 from understudy.audit.targeted.result import FEWEST_FITS, Game, TargetedRisk
 
 FPR = 0.1
-TREES = 300
+TREES = 100
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,14 +71,16 @@ class Targets:
         coin = rng.random(len(self.units)) < 0.5
         return [self._redrawn(mask, policy, rng) for mask in (coin, ~coin)]
 
+    def size(self, policy: Policy) -> int:
+        """Rows of a redrawn table with all targets: at most half of the others, or the draws would hardly differ."""
+        own = int(np.isin(self.unit_of, self.units).sum())
+        return max(min(policy.target_rows, own + (len(self.people) - own) // 2), own + 2)
+
     def _redrawn(self, mask: np.ndarray, policy: Policy, rng: np.random.Generator) -> Job:
         rows = np.bincount(self.unit_of)
-        others = np.setdiff1d(np.unique(self.unit_of), self.units)
-        own = int(rows[self.units].sum())
-        # at most half of the others, or the draws would hardly differ
-        room = min(policy.target_rows - own, int(rows[others].sum()) // 2)
-        drawn = rng.permutation(others)
-        drawn = drawn[: np.searchsorted(np.cumsum(rows[drawn]), max(room, 2), side="right")]
+        room = self.size(policy) - int(rows[self.units].sum())
+        drawn = rng.permutation(np.setdiff1d(np.unique(self.unit_of), self.units))
+        drawn = drawn[: np.searchsorted(np.cumsum(rows[drawn]), room, side="right")]
         table = self.people[np.isin(self.unit_of, np.concatenate([drawn, self.units[mask]]))]
         return Job(table, {i: bool(m) for i, m in enumerate(mask)})
 
@@ -133,7 +135,8 @@ def fit_all(
     started = time.perf_counter()
     queries = [draw_queries(tables, np.flatnonzero(tables.pool.units == u), rng) for u in targets.units]
     draw = targets.fixed_round if game == "fixed" else targets.redrawn_round
-    n_rows = round(policy.target_samples * min(policy.target_rows, targets.fixed.sum()))
+    size = int(targets.fixed.sum()) if game == "fixed" else targets.size(policy)
+    n_rows = round(policy.target_samples * size)
     inside: list[list[np.ndarray]] = [[] for _ in queries]
     outside: list[list[np.ndarray]] = [[] for _ in queries]
 
@@ -144,7 +147,8 @@ def fit_all(
             (inside if with_it else outside)[i].append(queries[i].answers(values))
 
     one_fit = 0.0
-    for n, seed in enumerate(rng.spawn(policy.target_fits)):
+    for n in range(policy.target_fits):
+        seed = rng.spawn(1)[0]
         jobs = draw(policy, seed)
         for job, own in zip(jobs, seed.spawn(len(jobs)), strict=True):
             tick = time.perf_counter()

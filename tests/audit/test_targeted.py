@@ -73,6 +73,7 @@ def test_a_bootstrap_gives_every_target_away(found):
     assert found.targets[0].n_learnt == found.targets[0].n_judged == 50
 
 
+@pytest.mark.slow
 def test_a_generator_that_ignores_its_table_is_cleared(ignoring):
     # tests of p > 1e-4; two upper bounds, whose limit is 4 standard errors above what is expected
     result = run_targeted(ignoring, QUICK, np.random.default_rng(2))
@@ -83,14 +84,18 @@ def test_a_generator_that_ignores_its_table_is_cleared(ignoring):
 
 def test_what_is_proven_fails_only_where_the_fits_are_as_large_as_the_release(found):
     leaks = proven_leaks(found, QUICK, 0.01)
-    assert any("rank 1 of the most isolated members" in text for text in leaks)
-    assert any("Reconstruction of whether region" in text for text in leaks)
+    assert len(leaks) == 4 and leaks[-1].startswith("The same is proven of 6 more of the targets")
+    no_secrets = found.model_copy(update={"reconstructions": ()})
+    assert "rank 1 of the most isolated members" in " ".join(proven_leaks(no_secrets, QUICK, 0.01))
+    no_targets = found.model_copy(update={"targets": ()})
+    assert "Reconstruction of whether" in proven_leaks(no_targets, QUICK, 0.01)[0]
     larger = found.model_copy(update={"rows_trained": 5_000})
     assert proven_leaks(larger, QUICK, 0.01) == []
     points = not_cleared(larger, QUICK, 0.01)
-    assert points and all("the released generator from 5,000" in text for text in points)
+    assert points and all("the released generator from 5,000" in text for text in points[:3])
 
 
+@pytest.mark.slow
 def test_equal_seeds_give_equal_figures(tables):
     policy = Policy(target_rows=100, target_fits=50, targets=1)
     once, twice = (run_targeted(tables, policy, np.random.default_rng(3)) for _ in range(2))

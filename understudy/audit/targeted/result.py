@@ -5,6 +5,19 @@ A proven leak: Holm over the redrawn game's targets and the reconstructed secret
 the one the released generator learnt from, and one person weighs more in a small table, what they prove
 fails a release only where they learnt from all of its rows; else it is an open point.
 
+What there is to tell, measured 2026-11-24 under load, worst of ten targets of a simulated population of eight mixed
+columns, fits on 1,000 rows, four rows drawn per row learnt (`judged` fits a side judge; 50 in the fixed game):
+
+    generator                        judged   redrawn   fixed
+    bootstrap                           100      1.00    1.00
+    forest, leaves of 5, no support      30       .93            (fits on 300 rows)
+    forest                              100       .78    1.00
+    autoregressive                       25       .72
+    independent                         100       .72    1.00
+
+So the limit of .88 separates; what a good generator gives away is mostly how far an extreme reaches. Without any leak
+ten targets cleared it in all of 400 simulated audits each, with 25, 50 or 100 fits a side that judge.
+
 The fixed game is reported and not gated. Its attacker knows everyone else's row, so that any threshold
 which one person tips tells: at 1,000 rows columns drawn independently of each other reach an AUC of 1 there. Only
 differential privacy bounds that attacker, and nothing else can pass such a gate.
@@ -19,9 +32,9 @@ from pydantic import BaseModel, ConfigDict
 from understudy.audit import stats
 from understudy.audit.policy import Policy
 
+MOST_SENTENCES = 3
 FEWEST_FITS = 50
-"""Fits a side below which nothing is said. Half of them judge; 25 a side let ten targets without leak clear an AUC of .88
-with 98 % (normal: 3 standard errors of .08 each)."""
+"""Fits a side below which nothing is said. Half of them judge: 25, with which ten targets without a leak still clear."""
 
 
 Game = Literal["redrawn", "fixed"]
@@ -141,7 +154,7 @@ class TargetedResult(Value):
 
 def proven_leaks(result: TargetedResult, policy: Policy, alpha: float) -> list[str]:
     """Sentences on what is proven to be beyond its limit and fails the release, the surest first."""
-    return [text for text, own in _beyond(result, policy, alpha) if own]
+    return _shortened([text for text, own in _beyond(result, policy, alpha) if own])
 
 
 def not_cleared(result: TargetedResult, policy: Policy, alpha: float) -> list[str]:
@@ -153,7 +166,7 @@ def not_cleared(result: TargetedResult, policy: Policy, alpha: float) -> list[st
         if not own
     ]
     if points:
-        return points
+        return _shortened(points)
     gated = [t for t in result.targets if t.game == GATED]
     wide = [t for t in gated if t.auc_upper > policy.max_target_auc]
     if wide:
@@ -164,6 +177,12 @@ def not_cleared(result: TargetedResult, policy: Policy, alpha: float) -> list[st
             f" side), allowed {policy.max_target_auc:.2f}."
         )
     return points
+
+
+def _shortened(sentences: list[str]) -> list[str]:
+    rest = len(sentences) - MOST_SENTENCES
+    more = [f"The same is proven of {rest} more of the targets and reconstructed attributes."] if rest > 0 else []
+    return sentences[:MOST_SENTENCES] + more
 
 
 def _beyond(result: TargetedResult, policy: Policy, alpha: float) -> list[tuple[str, bool]]:

@@ -15,12 +15,13 @@ columns, fits on 1,000 rows, four rows drawn per row learnt (`judged` fits a sid
     autoregressive                       25       .72
     independent                         100       .72    1.00
 
-So the limit of .88 separates; what a good generator gives away is mostly how far an extreme reaches. Without any leak
-ten targets cleared it in all of 400 simulated audits each, with 25, 50 or 100 fits a side that judge.
+One population, one draw each; the limit of .88 was set after seeing them. What good generators give away here is mostly
+how far an extreme reaches. For scores without any leak (normal draws, no fits) ten targets cleared the limit in all
+of 400 simulations, with 25, 50 or 100 a side.
 
 The fixed game is reported and not gated. Its attacker knows everyone else's row, so that any threshold
-which one person tips tells: at 1,000 rows columns drawn independently of each other reach an AUC of 1 there. Only
-differential privacy bounds that attacker, and nothing else can pass such a gate.
+which one person tips tells: at 1,000 rows even columns drawn independently of each other reach an AUC of 1 there. None of
+these generators could pass such a gate; differential privacy is what bounds that attacker.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ from understudy.audit.policy import Policy
 
 MOST_SENTENCES = 3
 FEWEST_FITS = 50
-"""Fits a side below which nothing is said. Half of them judge: 25, with which ten targets without a leak still clear."""
+"""Fits a side below which nothing is said. Half of them judge."""
 
 
 Game = Literal["redrawn", "fixed"]

@@ -20,8 +20,8 @@ how far an extreme reaches. For scores without any leak (normal draws, no fits) 
 of 400 simulations, with 25, 50 or 100 a side.
 
 The fixed game is reported and not gated. Its attacker knows everyone else's row, so that any threshold
-which one person tips tells: at 1,000 rows even columns drawn independently of each other reach an AUC of 1 there. None of
-these generators could pass such a gate; differential privacy is what bounds that attacker.
+which one person tips tells: at 1,000 rows even columns drawn independently of each other reach an AUC of 1 there. None
+of these generators could pass such a gate; differential privacy is what bounds that attacker.
 """
 
 from __future__ import annotations

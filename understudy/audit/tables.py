@@ -160,13 +160,16 @@ class AuditTables:
         By the mean distance of a unit's rows to their `neighbours` nearest rows of R and of other
         units of A (privacy-audit.md); it looks at neither S nor the coin.
         """
+        chosen = np.zeros(self.n_units, dtype=bool)
+        chosen[np.argsort(-self.isolation(neighbours), kind="stable")[: round(share * self.n_units)]] = True
+        return chosen
+
+    def isolation(self, neighbours: int) -> np.ndarray:
+        """(n_units,) the mean distance of a unit's rows to their `neighbours` nearest rows of R and of other units."""
         reference, pool = self.to_reference[:, :neighbours], self.pool.geometry
         others = nearest(pool, pool, neighbours, units=self.pool.units)
         distances = np.sort(np.hstack([reference, others]), axis=1)[:, :neighbours]
-        isolation = self.per_unit(distances.mean(axis=1))
-        chosen = np.zeros(self.n_units, dtype=bool)
-        chosen[np.argsort(-isolation, kind="stable")[: round(share * self.n_units)]] = True
-        return chosen
+        return self.per_unit(distances.mean(axis=1))
 
 
 def fitted_density(tables: AuditTables, block: Block, rng: np.random.Generator) -> np.ndarray:
@@ -207,7 +210,7 @@ def build(
             raise SchemaError(f"the {name} table lacks column {absent[0]!r}; give a table that fits the schema")
     quantities = tuple(c for c in columns if c.kind in ("numerical", "datetime"))
     labels = tuple(c for c in columns if c not in quantities)
-    numbers = {n: _numbers(t, quantities) for n, t in tables.items()}
+    numbers = {n: numbers_of(t, quantities) for n, t in tables.items()}
     codes, levels = _codes(tables, labels)
     scale = Scale.of(numbers["reference"], list(numbers.values()))
     units = {n: unit_codes(t, schema.unit if schema.unit in t.columns else None) for n, t in tables.items()}
@@ -230,7 +233,8 @@ def build(
     )
 
 
-def _numbers(table: pd.DataFrame, columns: tuple[Column, ...]) -> np.ndarray:
+def numbers_of(table: pd.DataFrame, columns: tuple[Column, ...]) -> np.ndarray:
+    """(n_rows, p) float64, NaN = missing, of numerical and datetime columns."""
     values = np.empty((len(table), len(columns)))
     for j, column in enumerate(columns):
         series = table[column.name]

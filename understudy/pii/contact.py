@@ -15,6 +15,7 @@ _INTERNATIONAL = re.compile(r"(?:\+|00(?=\d{1,3}[ ./-]))[1-9](?:[ ./()-]{0,2}\d)
 _NORTH_AMERICA = re.compile(r"(?:\+?1[ .-]?)?(?:\([2-9]\d{2}\) ?|[2-9]\d{2}[ .-])[2-9]\d{2}[ .-]\d{4}(?: ?(?:x|ext\.?) ?\d{1,6})?")
 # Elsewhere a trunk prefix 0, and at least one separator: 020 7946 0123, (030) 123456, 01 23 45 67 89.
 _TRUNK = re.compile(r"\(?0[1-9]\d{0,4}\)?(?:[ /.-]\d{2,8}){1,5}")
+_GROUPED = re.compile(r"\+?[\d ()./-]{7,24}")
 _EXTENSION = re.compile(r" ?(?:x|ext\.?) ?\d{1,6}$")
 
 
@@ -43,9 +44,14 @@ def phone(text: str) -> bool:
     return bool(_NORTH_AMERICA.fullmatch(bare)) or (9 <= digits <= 12 and bool(_TRUNK.fullmatch(bare)))
 
 
-def phone_digits(text: str) -> bool:
-    """Whether digits alone could be a telephone number: says nothing unless the column is called so."""
-    return text.isascii() and text.isdigit() and 7 <= len(text) <= 15
+def phone_written_anyhow(text: str) -> bool:
+    """A telephone number in a column where others are international ones: digits and what groups them."""
+    bare = _EXTENSION.sub("", text)
+    return bool(_GROUPED.fullmatch(bare)) and 7 <= sum(c.isdigit() for c in bare) <= 16
+
+
+def international(text: str) -> bool:
+    return bool(_INTERNATIONAL.fullmatch(_EXTENSION.sub("", text)))
 
 
 def url(text: str) -> bool:

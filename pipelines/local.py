@@ -36,6 +36,7 @@ from understudy.errors import PipelineError
 from understudy.evidence import PASS, Registration
 from understudy.files import atomic, remove, storage_error, write_text
 from understudy.generators.base import read_manifest
+from understudy.pii.report import identifier_facts
 from understudy.progress import Progress
 from understudy.provenance import file_md5
 from understudy.stages import policy
@@ -85,6 +86,7 @@ class RunResult:
             "verdict": self.verdict,
             **({"reasons": list(self.reasons)} if self.reasons else {}),
             **{k: round(self.metrics[k], 4) for k in HEADLINES if k in self.metrics},
+            **identifier_facts(_profile(self.paths["preprocess"])),
             "report": _here(self.paths["evaluation"] / "report.html"),
             "audit": _here(self.paths["audit"] / "audit.html"),
             "synthetic table": _here(self.paths["synthetic.csv"]),
@@ -245,6 +247,10 @@ def _here(path: Path) -> str:
     """A path as short as it can be said from the current directory."""
     shorter = os.path.relpath(path)
     return str(path) if shorter.startswith("..") else shorter
+
+
+def _profile(preprocessed: Path) -> dict[str, Any]:
+    return dict(json.loads((preprocessed / "profile.json").read_text(encoding="utf-8")))
 
 
 def _to_csv(table: Path, out: Path) -> None:

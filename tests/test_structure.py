@@ -23,7 +23,7 @@ LAYERS = [
     {"preparation"},
     {"generators", "evaluation", "audit"},
     {"evidence", "pyfunc", "tracking"},
-    {"stages", "generator_stages"},
+    {"stages", "generator_stages", "pii_stages"},
     {"console", "stage_commands", "generator_commands", "pii_commands", "signoff_commands", "cli"},
 ]
 SIBLINGS = {"generators", "evaluation", "audit"}  # never import each other

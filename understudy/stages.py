@@ -56,6 +56,7 @@ def preprocess(
     import numpy as np
     import pandas as pd
 
+    from understudy.pii.report import identifier_facts
     from understudy.preparation import prepare
     from understudy.provenance import file_md5
     from understudy.splits import split
@@ -80,7 +81,7 @@ def preprocess(
     paths = {name: out / f"{name}.parquet" for name in TABLES}
     paths |= {"schema": out / "schema.json", "profile": out / "profile.json"}
     counts = {"rows_source": profile["rows_source"], "rows": len(table), "rows_train": len(parts.train)}
-    return StageResult(paths, {name: float(n) for name, n in counts.items()})
+    return StageResult(paths, {name: float(n) for name, n in counts.items()}, identifier_facts(profile))
 
 
 def train(
@@ -123,6 +124,7 @@ def fit(
 
     from understudy.generator_stages import checkpointing
     from understudy.generators import auto
+    from understudy.pii.report import identifier_facts
     from understudy.preparation import prepare
 
     auto.check(generator, config)
@@ -134,7 +136,7 @@ def fit(
     seconds = time.perf_counter() - started
     made.save(Path(model_dir))
     counts = {"rows_source": float(profile["rows_source"]), "rows_train": float(len(table))}
-    return StageResult({"model": Path(model_dir)}, counts | {"fit_seconds": seconds}, choice.facts())
+    return StageResult({"model": Path(model_dir)}, counts | {"fit_seconds": seconds}, choice.facts() | identifier_facts(profile))
 
 
 def sample(

@@ -39,6 +39,7 @@ from understudy.generators.base import read_manifest
 from understudy.pii.report import identifier_facts
 from understudy.progress import Progress
 from understudy.provenance import file_md5
+from understudy.signoff import INCONCLUSIVE
 from understudy.stages import policy
 
 # published name -> step, its output, and the files that must be there
@@ -99,6 +100,8 @@ class RunResult:
         else:
             shown["registered"] = "no"
             shown["next"] = f"read {shown['audit']}: it says what was found and what to change"
+            if self.verdict == INCONCLUSIVE:
+                shown["next"] += ", or take it upon you: understudy sign-off --by NAME --reason WHY"
         return {**shown, "seconds": self.seconds["total"]}
 
     def to_json(self) -> str:

@@ -22,7 +22,7 @@ LAYERS = [
     {"quality"},
     {"preparation"},
     {"generators", "evaluation", "audit"},
-    {"evidence", "pyfunc", "tracking"},
+    {"evidence", "pyfunc", "tracking", "signoff"},
     {"stages", "generator_stages", "pii_stages"},
     {"console", "stage_commands", "generator_commands", "pii_commands", "signoff_commands", "cli"},
 ]

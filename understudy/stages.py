@@ -136,7 +136,8 @@ def fit(
     seconds = time.perf_counter() - started
     made.save(Path(model_dir))
     counts = {"rows_source": float(profile["rows_source"]), "rows_train": float(len(table))}
-    return StageResult({"model": Path(model_dir)}, counts | {"fit_seconds": seconds}, choice.facts() | identifier_facts(profile))
+    facts = choice.facts() | identifier_facts(profile)
+    return StageResult({"model": Path(model_dir)}, counts | {"fit_seconds": seconds}, facts)
 
 
 def sample(

@@ -5,14 +5,18 @@ from __future__ import annotations
 import ipaddress
 import re
 
-_EMAIL = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@(?:[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.)+[A-Za-z]{2,24}")
+_EMAIL = re.compile(
+    r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@(?:[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.)+[A-Za-z]{2,24}"
+)
 _URL = re.compile(r"(?:https?|ftp)://[^\s/?#]+\.[^\s]+|www\.[^\s/?#]+\.[A-Za-z]{2,24}(?:[/?#]\S*)?")
-_MAC = re.compile(r"(?:[0-9A-Fa-f]{2}([:-]))(?:[0-9A-Fa-f]{2}\1){4}[0-9A-Fa-f]{2}|(?:[0-9A-Fa-f]{4}\.){2}[0-9A-Fa-f]{4}")
+_MAC = re.compile(
+    r"(?:[0-9A-Fa-f]{2}([:-]))(?:[0-9A-Fa-f]{2}\1){4}[0-9A-Fa-f]{2}|(?:[0-9A-Fa-f]{4}\.){2}[0-9A-Fa-f]{4}"
+)
 _UUID = re.compile(r"\{?[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}\}?")
 # E.123: "+", or an international "00" with a separator soon after it, and 8 to 15 digits (E.164).
 _INTERNATIONAL = re.compile(r"(?:\+|00(?=\d{1,3}[ ./-]))[1-9](?:[ ./()-]{0,2}\d){6,14}")
 # North America: area and exchange begin with 2 to 9; written in groups 3-3-4.
-_NORTH_AMERICA = re.compile(r"(?:\+?1[ .-]?)?(?:\([2-9]\d{2}\) ?|[2-9]\d{2}[ .-])[2-9]\d{2}[ .-]\d{4}(?: ?(?:x|ext\.?) ?\d{1,6})?")
+_NORTH_AMERICA = re.compile(r"(?:\+?1[ .-]?)?(?:\([2-9]\d{2}\) ?|[2-9]\d{2}[ .-])[2-9]\d{2}[ .-]\d{4}")
 # Elsewhere a trunk prefix 0, and at least one separator: 020 7946 0123, (030) 123456, 01 23 45 67 89.
 _TRUNK = re.compile(r"\(?0[1-9]\d{0,4}\)?(?:[ /.-]\d{2,8}){1,5}")
 _GROUPED = re.compile(r"\+?[\d ()./-]{7,24}")

@@ -25,7 +25,9 @@ _PROBE = 200
 
 _BY_NAME = {
     "email": r"(.*[-_ ])?e[-_ ]?mails?([-_ ]?(id|addr(ess)?))?",
-    "phone": r"(.*[-_ ])?((tele|cell|mobile[-_ ]?)?phone|telefon[oe]?|mobile|tel|fax|msisdn)([-_ ]?(no|nr|num|number))?",
+    "phone": (
+        r"(.*[-_ ])?((tele|cell|mobile[-_ ]?)?phone|telefon[oe]?|mobile|tel|fax|msisdn)([-_ ]?(no|nr|num|number))?"
+    ),
     "first name": r"(first|given|middle)[-_ ]?names?|forename|vorname|prenom|pr[ée]nom|nombre",
     "last name": r"(last|family|maiden|sur)[-_ ]?names?|nachname|apellidos?|nom",
     "name": r"((full|customer|patient|person|client|employee|member|user|contact|legal)[-_ ]?)?name",

@@ -11,7 +11,7 @@ from __future__ import annotations
 import importlib.util
 from collections import Counter
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from understudy.pii.detect import Finding
 
@@ -60,10 +60,12 @@ def analyzer(language: str) -> AnalyzerEngine:
         logging.getLogger(chatty).setLevel(logging.ERROR)
     model = model_of(language)
     engine = SpacyNlpEngine(models=[{"lang_code": language, "model_name": model or f"blank {language}"}])
-    engine.nlp = {language: spacy.load(model) if model else spacy.blank(language)}
+    loaded: Any = {language: spacy.load(model) if model else spacy.blank(language)}
+    engine.nlp = loaded  # else it would download the model it is named after
     registry = RecognizerRegistry(supported_languages=[language])
     registry.load_predefined_recognizers(languages=[language], nlp_engine=engine)
-    registry.recognizers = [r for r in registry.recognizers if r.name not in _OURS]
+    for name in _OURS:
+        registry.remove_recognizer(name)
     return AnalyzerEngine(registry=registry, nlp_engine=engine, supported_languages=[language])
 
 
@@ -72,5 +74,6 @@ def model_of(language: str) -> str | None:
     import spacy
 
     sizes = ("sm", "md", "lg", "trf")
-    found = [m for m in spacy.util.get_installed_models() if m.startswith(f"{language}_") and m.rsplit("_", 1)[-1] in sizes]
-    return max(found, key=lambda m: sizes.index(m.rsplit("_", 1)[-1]), default=None)
+    models = [str(m) for m in spacy.util.get_installed_models()]
+    found = [m for size in sizes for m in models if m.startswith(f"{language}_") and m.endswith(f"_{size}")]
+    return found[-1] if found else None

@@ -78,7 +78,11 @@ def _line(name: str, finding: Finding | None, column: Column | None, done: str) 
     )  # fmt: skip
 
 
-_RULES = {"key": "different in (nearly) every row", "unit key": "names the privacy unit", "text": "several words a value"}
+_RULES = {
+    "key": "different in (nearly) every row",
+    "unit key": "names the privacy unit",
+    "text": "several words a value",
+}
 
 
 def _done(name: str, finding: Finding | None, column: Column | None, unit: str | None, target: str | None) -> str:

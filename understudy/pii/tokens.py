@@ -84,8 +84,7 @@ def tokenise(values: pd.Series, key: TokenKey, domain: str) -> pd.Series:
     """
     codes, unique = pd.factorize(values)
     tokens = pd.Series([key.token(label(v), domain) for v in unique], dtype=object)
-    found = tokens.reindex(codes).where(codes >= 0, None)
-    return found.set_axis(values.index).rename(values.name)
+    return pd.Series(tokens.reindex(codes).to_numpy(), index=values.index, name=values.name, dtype=object)
 
 
 def _decoded(text: str) -> bytes | None:

@@ -31,12 +31,14 @@ class Pii(Section):
     Attributes:
         action: `drop` their columns, or `replace` them by invented values in the synthetic table.
         locale: of the invented values, and (its language) of the texts that presidio reads.
-        presidio: whether to ask presidio too, where the extra `pii` is installed.
+        presidio: where the extra `pii` is installed, whether to ask presidio too: `auto`, if a spaCy model of the
+            language is there to find names and places; `always`, its patterns alone as well (it takes seconds to
+            load); `off`.
     """
 
     action: Literal["drop", "replace"] = "drop"
     locale: Annotated[str, Field(pattern=r"^[a-z]{2,3}_[A-Z]{2}$")] = "en_US"
-    presidio: bool = True
+    presidio: Literal["auto", "always", "off"] = "auto"
 
     @property
     def language(self) -> str:

@@ -107,7 +107,7 @@ def infer_column(
         return Column(name=name, kind="boolean", nullable=nullable)
     if values.dtype.kind == "M" or isinstance(values.dtype, pd.DatetimeTZDtype):
         return _datetime_column(name, unique, nullable)
-    found = None if is_target else find(values, model=pii.presidio, language=pii.language)
+    found = None if is_target else find(values, presidio=pii.presidio, language=pii.language)
     if found and (column := _identifier_column(name, nullable, found, pii)):
         return column
     if pd.api.types.is_numeric_dtype(values.dtype):

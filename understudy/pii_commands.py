@@ -23,13 +23,15 @@ def add_to(app: typer.Typer) -> None:
 def pii(
     table: Table,
     locale: Annotated[str, typer.Option("--locale", help="Whose language the texts are in, e.g. en_US.")] = "en_US",
-    presidio: Annotated[bool, typer.Option(help="Ask presidio too, where it is installed.")] = True,
+    presidio: Annotated[
+        str, typer.Option("--presidio", help="Ask presidio, where it is installed: always, auto (names), or off.")
+    ] = "always",
     encoding: Encoding = "utf-8",
     as_json: Json = False,
 ) -> None:
     """Find personal identifiers in a table: per column what, how sure, and what a run would do about it."""
     from understudy.config import Params
-    from understudy.pii.presidio import installed
+    from understudy.pii.presidio import asked
     from understudy.pii_stages import scan
 
     settings = Params.of({"data": {"pii": {"locale": locale, "presidio": presidio}}}, "pii").data.pii
@@ -38,7 +40,7 @@ def pii(
         lines = scan(table=table, pii=settings, encoding=encoding)
     if as_json:
         found = [line.model_dump() for line in lines]
-        console.show({"columns": found, "presidio": presidio and installed()}, as_json=True)
+        console.show({"columns": found, "presidio": asked(settings.presidio, settings.language)}, as_json=True)
         return
     if not lines:
         console.show({"identifiers": "none found"}, as_json=False)

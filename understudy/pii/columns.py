@@ -7,7 +7,7 @@ import pandas as pd
 
 from understudy.pii.detect import Finding, by_name, by_number, by_value
 from understudy.pii.inside import LEAST_SHARE, by_text
-from understudy.pii.presidio import by_model
+from understudy.pii.presidio import asked, by_model
 
 _NUMBERED = {"phone", "national id", "iban", "card"}
 """What a column of numbers may be by its name."""
@@ -15,12 +15,12 @@ _FEW = 0.05  # of the rows: fewer distinct values are categories, whatever the c
 _MODEL_VALUES = 30  # distinct values from which a model is asked: below, they are categories
 
 
-def find(values: pd.Series, *, model: bool = True, language: str = "en") -> Finding | None:
+def find(values: pd.Series, *, presidio: str = "auto", language: str = "en") -> Finding | None:
     """What a column holds, or None for nothing that identifies. Keys are not looked for.
 
     Args:
         values: the raw column.
-        model: whether to ask presidio, if it is installed.
+        presidio: whether to ask it, as `config.Pii` has it.
         language: of the texts, two letters.
     """
     present = values.dropna()
@@ -40,7 +40,7 @@ def find(values: pd.Series, *, model: bool = True, language: str = "en") -> Find
     named = by_name(name)
     if named not in (None, "key") and distinct > _FEW:
         return Finding(str(named), f"column name {name!r}", "name", n=len(text))
-    return _in_text(text, distinct, model, language)
+    return _in_text(text, distinct, asked(presidio, language), language)
 
 
 def _of_numbers(unique: np.ndarray, name: str, distinct: float) -> Finding | None:
@@ -59,7 +59,7 @@ def _in_text(text: pd.Series, distinct: float, model: bool, language: str) -> Fi
     if found and found.share >= LEAST_SHARE:
         return found
     if model and len(text) >= _MODEL_VALUES and distinct > _FEW and text.str.contains(r"[^\W\d_]{3}").mean() > 0.5:
-        asked = next(iter(by_model(list(text), language)), None)
-        if asked and asked.share >= LEAST_SHARE:
-            return asked
+        said = next(iter(by_model(list(text), language)), None)
+        if said and said.share >= LEAST_SHARE:
+            return said
     return found

@@ -93,7 +93,7 @@ def by_number(numbers: np.ndarray) -> Finding | None:
     digits = [str(int(v)) for v in x]
     longest = max(map(len, digits))
     best = None
-    for width in range(longest, longest + 3):  # numbers lose leading zeros
+    for width in (0, *range(longest, longest + 3)):  # numbers lose leading zeros
         found = by_value(pd.Series([d.zfill(width) for d in digits], dtype=object))
         full = sum(len(d) >= width for d in digits) / len(digits)
         if found and full >= 0.5 and (best is None or found.share > best.share):

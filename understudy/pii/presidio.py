@@ -11,6 +11,7 @@ from __future__ import annotations
 import importlib.util
 from collections import Counter
 from functools import lru_cache
+from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any
 
 from understudy.pii.detect import Finding
@@ -28,6 +29,11 @@ _NO_IDENTIFIER = {"DATE_TIME", "NRP", "ORGANIZATION", "AGE", "ID"}
 
 def installed() -> bool:
     return importlib.util.find_spec("presidio_analyzer") is not None
+
+
+def asked(presidio: str, language: str) -> bool:
+    """Whether presidio is to be asked, by the setting `data.pii.presidio`."""
+    return presidio != "off" and installed() and (presidio == "always" or model_of(language) is not None)
 
 
 def by_model(texts: list[str], language: str = "en") -> list[Finding]:
@@ -71,9 +77,7 @@ def analyzer(language: str) -> AnalyzerEngine:
 
 def model_of(language: str) -> str | None:
     """The largest installed spaCy model of a language, e.g. en_core_web_lg; None if there is none."""
-    import spacy
-
     sizes = ("sm", "md", "lg", "trf")
-    models = [str(m) for m in spacy.util.get_installed_models()]
+    models = [entry.name for entry in entry_points(group="spacy_models")]  # spaCy itself takes seconds to import
     found = [m for size in sizes for m in models if m.startswith(f"{language}_") and m.endswith(f"_{size}")]
     return found[-1] if found else None

@@ -44,7 +44,8 @@ def check_locale(locale: str) -> None:
     from faker.config import AVAILABLE_LOCALES
 
     if locale not in AVAILABLE_LOCALES:
-        near = get_close_matches(locale, AVAILABLE_LOCALES, 1) or [DEFAULT_LOCALE]
+        same = [x for x in sorted(AVAILABLE_LOCALES) if x.startswith(locale[:3])]
+        near = get_close_matches(locale, same or AVAILABLE_LOCALES, 1, 0) or [DEFAULT_LOCALE]
         raise ConfigError(f"data.pii.locale: {locale!r} is not known; for example {near[0]!r}")
 
 

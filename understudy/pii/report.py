@@ -47,7 +47,7 @@ def report(
     """The columns of `raw` with findings, and those that aren't modelled; `columns` is what the schema made of them."""
     found = []
     for name in map(str, raw.columns):
-        column, finding = columns.get(name), find(raw[name], model=pii.presidio, language=pii.language)
+        column, finding = columns.get(name), find(raw[name], presidio=pii.presidio, language=pii.language)
         if name in tokenised:
             told = f"tokenised (HMAC-SHA256); {_kept(name, unit)}"
             found.append(_line(name, finding, column, told))

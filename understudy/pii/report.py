@@ -82,6 +82,7 @@ _RULES = {
     "key": "different in (nearly) every row",
     "unit key": "names the privacy unit",
     "text": "several words a value",
+    "token": "named in data.tokenise",
 }
 
 

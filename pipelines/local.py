@@ -37,8 +37,10 @@ from understudy.evidence import PASS, Registration
 from understudy.files import atomic, remove, storage_error, write_text
 from understudy.generators.base import read_manifest
 from understudy.labels import read_label
+from understudy.pii.report import identifier_facts
 from understudy.progress import Progress
 from understudy.provenance import file_md5
+from understudy.signoff import INCONCLUSIVE
 from understudy.stages import policy
 
 # published name -> step, its output, and the files that must be there
@@ -88,6 +90,7 @@ class RunResult:
             "verdict": self.verdict,
             **({"reasons": list(self.reasons)} if self.reasons else {}),
             **{k: round(self.metrics[k], 4) for k in HEADLINES if k in self.metrics},
+            **identifier_facts(_profile(self.paths["preprocess"])),
             "report": _here(self.paths["evaluation"] / "report.html"),
             "audit": _here(self.paths["audit"] / "audit.html"),
             "synthetic table": _here(self.paths["synthetic.csv"]),
@@ -101,6 +104,8 @@ class RunResult:
         else:
             shown["registered"] = "no"
             shown["next"] = f"read {shown['audit']}: it says what was found and what to change"
+            if self.verdict == INCONCLUSIVE:
+                shown["next"] += ", or take it upon you: understudy sign-off --by NAME --reason WHY"
         return {**shown, "seconds": self.seconds["total"]}
 
     def to_json(self) -> str:
@@ -251,6 +256,10 @@ def _here(path: Path) -> str:
     """A path as short as it can be said from the current directory."""
     shorter = os.path.relpath(path)
     return str(path) if shorter.startswith("..") else shorter
+
+
+def _profile(preprocessed: Path) -> dict[str, Any]:
+    return dict(json.loads((preprocessed / "profile.json").read_text(encoding="utf-8")))
 
 
 def _to_csv(table: Path, out: Path) -> None:

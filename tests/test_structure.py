@@ -17,20 +17,23 @@ SOURCES = sorted(p for d in ("understudy", "components", "pipelines") for p in (
 LAYERS = [
     {"errors", "files", "progress", "compiled", "__init__"},
     {"schema"},
-    {"canonical", "csvfiles", "tables", "big_tables", "identifiers", "balance", "labels", "config"},
+    {"canonical", "csvfiles", "tables", "big_tables", "pii", "balance", "labels", "config"},
     {"inference", "dependencies", "encoding", "provenance", "splits", "conditions"},
     {"quality"},
     {"preparation"},
     {"generators", "evaluation", "audit"},
-    {"evidence", "pyfunc", "tracking"},
-    {"stages", "generator_stages", "sampling"},
-    {"console", "stage_commands", "generator_commands", "cli"},
+    {"evidence", "pyfunc", "tracking", "signoff"},
+    {"stages", "generator_stages", "sampling", "pii_stages"},
+    {"console", "stage_commands", "generator_commands", "audit_commands", "pii_commands", "signoff_commands", "cli"},
 ]
 SIBLINGS = {"generators", "evaluation", "audit"}  # never import each other
 OWNERS = {
     "mlflow": {"understudy/tracking.py", "understudy/pyfunc.py"},
     "kfp": {"components", "pipelines"},
-    "typer": {"understudy/cli.py", "understudy/stage_commands.py", "understudy/generator_commands.py"},
+    "typer": {"understudy/cli.py", "understudy/stage_commands.py", "understudy/generator_commands.py", "understudy/pii_commands.py", "understudy/signoff_commands.py"},
+    "faker": {"understudy/pii/replace.py"},
+    "presidio_analyzer": {"understudy/pii/presidio.py"},
+    "spacy": {"understudy/pii/presidio.py"},
     "numba": {"understudy/compiled.py"},
     "torch": {"understudy/generators/autoregressive.py", "understudy/generators/neural_"},
 }

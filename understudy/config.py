@@ -12,7 +12,7 @@ import re
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from understudy.balance import Balance
 from understudy.errors import ConfigError
@@ -24,6 +24,26 @@ PoolShare = Annotated[float, Field(gt=0, le=0.4)]
 
 class Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Pii(Section):
+    """Direct identifiers: what is done about them, beyond never modelling them.
+
+    Attributes:
+        action: `drop` their columns, or `replace` them by invented values in the synthetic table.
+        locale: of the invented values, and (its language) of the texts that presidio reads.
+        presidio: where the extra `pii` is installed, whether to ask presidio too: `auto`, if a spaCy model of the
+            language is there to find names and places; `always`, its patterns alone as well (it takes seconds to
+            load); `off`.
+    """
+
+    action: Literal["drop", "replace"] = "drop"
+    locale: Annotated[str, Field(pattern=r"^[a-z]{2,3}_[A-Z]{2}$")] = "en_US"
+    presidio: Literal["auto", "always", "off"] = "auto"
+
+    @property
+    def language(self) -> str:
+        return self.locale.split("_")[0]
 
 
 class Data(Section):
@@ -38,6 +58,9 @@ class Data(Section):
         encoding: the text encoding of a CSV file.
         max_rows: a larger table is represented by a uniform random sample of this size (of whole privacy
             units, where `unit` names them), drawn in one pass; None: no bound.
+        pii: what is done about direct identifiers.
+        tokenise: columns whose values become keyed tokens as soon as the table is read, each with its domain:
+            columns of one domain join. A list of columns gives each its own name as domain.
         split_seed: None tosses the members' coin from OS entropy, as a private table needs;
             a number makes the split repeatable, for public tables only.
     """
@@ -49,7 +72,14 @@ class Data(Section):
     drop: tuple[str, ...] = ()
     encoding: str = "utf-8"
     max_rows: Annotated[int, Field(ge=1_000)] | None = 1_000_000
+    pii: Pii = Pii()
+    tokenise: dict[str, str] = {}
     split_seed: Seed | None = None
+
+    @field_validator("tokenise", mode="before")
+    @classmethod
+    def _domains(cls, value: Any) -> Any:
+        return {str(name): str(name) for name in value} if isinstance(value, list | tuple) else value
 
     @property
     def public_path(self) -> str:

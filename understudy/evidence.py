@@ -18,6 +18,7 @@ from understudy.provenance import tree_sha256
 from understudy.schema import TableSchema
 
 KEY = "understudy.key"
+MODEL = "model.sha256"
 PASS = "PASS"
 DEFENDED = (("c2st_auc", "c2st_auc_se"), ("tstr_gap", "tstr_gap_se"))
 """The metrics a champion defends, lower is better, and their standard errors."""
@@ -70,8 +71,8 @@ class Evidence:
     @property
     def metrics(self) -> dict[str, float]:
         """The evaluation's figures under their names, the audit's with the prefix `audit.`."""
-        audited = _read(self.audit / "metrics.json")
-        found = {**_read(self.evaluation / "metrics.json"), **{f"audit.{k}": v for k, v in audited.items()}}
+        audited = read_json(self.audit / "metrics.json")
+        found = {**read_json(self.evaluation / "metrics.json"), **{f"audit.{k}": v for k, v in audited.items()}}
         return {k: float(v) for k, v in found.items() if v is not None}
 
     @property
@@ -96,6 +97,7 @@ class Evidence:
             "generator.name": self.generator,
             "balance": read_label(self.synthetic),
             "balance.model": self.model_label,
+            MODEL: tree_sha256(self.model_dir),
             KEY: self.key,
         }
         return {k: v for k, v in known.items() if v}
@@ -118,7 +120,7 @@ class Registration:
 
     @classmethod
     def read(cls, path: str | Path) -> Registration:
-        return cls(**_read(Path(path)))
+        return cls(**read_json(Path(path)))
 
 
 def worse(new: Mapping[str, float], present: Mapping[str, float]) -> str:
@@ -137,13 +139,14 @@ def worse(new: Mapping[str, float], present: Mapping[str, float]) -> str:
 
 def read_verdict(path: str | Path) -> str:
     """The verdict in an audit.json: PASS, FAIL or INCONCLUSIVE. Raises ArtifactError."""
-    verdict = _read(Path(path)).get("verdict")
+    verdict = read_json(Path(path)).get("verdict")
     if verdict not in (PASS, "FAIL", "INCONCLUSIVE"):
         raise ArtifactError(f"{path}: verdict {str(verdict)[:40]!r} is not known; run the audit again")
     return str(verdict)
 
 
-def _read(path: Path) -> dict[str, Any]:
+def read_json(path: Path) -> dict[str, Any]:
+    """The JSON object in a file that a stage wrote. Raises ArtifactError."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):

@@ -12,8 +12,12 @@ import numpy as np
 import pandas as pd
 
 from understudy.canonical import conform_column, date_format, to_datetime
+from understudy.config import Pii
 from understudy.errors import SchemaError
-from understudy.identifiers import identifier_by_name, identifier_by_value, looks_like_text
+from understudy.pii.columns import find
+from understudy.pii.detect import Finding, by_name
+from understudy.pii.inside import LEAST_SHARE
+from understudy.pii.replace import check_locale
 from understudy.schema import Column, TableSchema, unknown_column
 
 MAX_DECIMALS = 6
@@ -26,6 +30,7 @@ def infer_schema(
     unit: str | None = None,
     overrides: TableSchema | None = None,
     n_source: int | None = None,
+    pii: Pii | None = None,
 ) -> TableSchema:
     """The schema of a raw table, columns in table order.
 
@@ -35,16 +40,21 @@ def infer_schema(
         overrides: a (possibly partial) schema from a file; its columns replace inference.
         n_source: how many rows the source has, when `table` is a random sample of them: row numbers then
             have gaps. None: the table is whole.
+        pii: what is done about direct identifiers; None: they are dropped.
 
     Raises:
         SchemaError: unknown column, mixed types, a column without values or with a single one
             (unless `overrides` declares it), infinite values, dates out of range.
+        ConfigError: a locale that is not known.
     """
     names = [str(c) for c in table.columns]
     declared: Mapping[str, Column] = {c.name: c for c in overrides.columns} if overrides else {}
     for name in declared:
         if name not in names:
             raise SchemaError(unknown_column(name, names, "schema column"))
+    pii = pii or Pii()
+    if pii.action == "replace":
+        check_locale(pii.locale)
     target = target or (overrides.target if overrides else None)
     unit = unit or (overrides.unit if overrides else None)
     for given, what in ((target, "target"), (unit, "unit")):
@@ -60,7 +70,7 @@ def infer_schema(
                 Column(name=name, kind="id", identifier="unit key", nullable=bool(table[name].isna().any()))
             )
         else:
-            columns.append(infer_column(table[name], is_target=name == target, n_source=n_source))
+            columns.append(infer_column(table[name], is_target=name == target, n_source=n_source, pii=pii))
     try:
         schema = TableSchema(columns=tuple(columns), target=target, unit=unit)
     except ValueError as e:
@@ -76,8 +86,11 @@ def _with_nullability(column: Column, values: pd.Series) -> Column:
     return column.model_copy(update={"nullable": column.nullable or bool(values.isna().any())})
 
 
-def infer_column(values: pd.Series, *, is_target: bool = False, n_source: int | None = None) -> Column:
-    """The `Column` of one raw column; `n_source` as for `infer_schema`. Raises SchemaError naming the column."""
+def infer_column(
+    values: pd.Series, *, is_target: bool = False, n_source: int | None = None, pii: Pii | None = None
+) -> Column:
+    """The `Column` of one raw column; `n_source` and `pii` as for `infer_schema`. Raises SchemaError naming it."""
+    pii = pii or Pii()
     most_numbers = n_source if n_source is not None and n_source > len(values) else 0
     name = str(values.name)
     present = values.dropna()
@@ -94,9 +107,28 @@ def infer_column(values: pd.Series, *, is_target: bool = False, n_source: int | 
         return Column(name=name, kind="boolean", nullable=nullable)
     if values.dtype.kind == "M" or isinstance(values.dtype, pd.DatetimeTZDtype):
         return _datetime_column(name, unique, nullable)
+    found = None if is_target else find(values, presidio=pii.presidio, language=pii.language)
+    if found and (column := _identifier_column(name, nullable, found, pii)):
+        return column
     if pd.api.types.is_numeric_dtype(values.dtype):
         return _numeric_column(name, present, unique, nullable, is_target, most_numbers)
     return _text_column(name, present, unique.astype(object), nullable, is_target, most_numbers)
+
+
+def _identifier_column(name: str, nullable: bool, found: Finding, pii: Pii) -> Column | None:
+    """The column of a direct identifier, or of text with identifiers in it; None where there are next to none."""
+    if found.by in ("value", "name") or (found.by == "model" and found.share >= 0.5):
+        locale = pii.locale if pii.action == "replace" and pii.locale != "en_US" else None
+        return Column(
+            name=name, kind="id", nullable=nullable, identifier=found.kind, action=pii.action, locale=locale
+        )
+    return Column(name=name, kind="text", nullable=nullable) if found.share >= LEAST_SHARE else None
+
+
+def looks_like_text(text: pd.Series, distinct: float) -> bool:
+    """Free text: mostly distinct values of several words."""
+    words = text.iloc[:2000].str.count(r"\s+").mean() + 1
+    return bool(distinct > 0.3 and words >= 4) or bool(text.iloc[:2000].str.len().mean() > 200)
 
 
 def _datetime_column(name: str, unique: pd.Series, nullable: bool) -> Column:
@@ -126,15 +158,8 @@ def _numeric_column(
     # Row numbers: all of them, or, in a sample of a longer table, no two equal within its length, where numbers that
     # aren't row numbers would meet often (about n^2 / 2 span pairs).
     counted = span == len(unique) - 1 or (span < most_numbers and len(unique) ** 2 > 40 * span)
-    if key and not is_target and (counted or identifier_by_name(name) is not None):
+    if key and not is_target and (counted or by_name(name) is not None):
         return Column(name=name, kind="id", nullable=nullable, identifier="key", action="replace")
-    if (
-        identifier_by_name(name) not in (None, "key")
-        and decimals == 0
-        and len(unique) > 0.5 * len(present)
-        and not is_target
-    ):
-        return Column(name=name, kind="id", nullable=nullable, identifier=identifier_by_name(name))
     return Column(
         name=name, kind="numerical", nullable=nullable, decimals=decimals, step=step_of(floats, decimals)
     )
@@ -181,14 +206,11 @@ def _text_column(
         _refuse_mixed(name, present.astype(str), text[numbers.notna()])
     if _all_dates(text):
         return _datetime_column(name, pd.to_datetime(text, format=date_format(text)), nullable)
-    found = identifier_by_value(text) or identifier_by_name(name)
     distinct = len(unique) / len(present)
     if not is_target:
-        if found not in (None, "key") and (distinct > 0.05 or identifier_by_value(text)):
-            return Column(name=name, kind="id", nullable=nullable, identifier=found)
         if looks_like_text(text, distinct):
             return Column(name=name, kind="text", nullable=nullable)
-        if (found == "key" and distinct > 0.5) or (distinct > 0.95 and len(present) > 50):
+        if (by_name(name) == "key" and distinct > 0.5) or (distinct > 0.95 and len(present) > 50):
             return Column(name=name, kind="id", nullable=nullable, identifier="key", action="replace")
     return Column(name=name, kind="categorical", nullable=nullable)
 

@@ -11,8 +11,10 @@ from understudy.big_tables import read_sample
 from understudy.canonical import conform
 from understudy.errors import ConfigError
 from understudy.inference import infer_schema
+from understudy.pii.report import report
+from understudy.pii.tokens import TokenKey, tokenise
 from understudy.quality import check
-from understudy.schema import TableSchema, unknown_column
+from understudy.schema import Column, TableSchema, unknown_column
 from understudy.tables import read_table
 
 if TYPE_CHECKING:
@@ -32,7 +34,7 @@ def prepare(
 
     Raises:
         TableError, SchemaError: the table can't be read or worked with.
-        ConfigError: `data` drops a column that isn't there.
+        ConfigError: `data` drops or tokenises a column that isn't there; there is no key to tokenise with.
     """
     progress(0.0, "reading the table")
     overrides = TableSchema.read(data.schema_file) if data.schema_file else None
@@ -47,17 +49,53 @@ def prepare(
     )
     if drawn.is_sample:
         progress(0.3, f"it has {drawn.n_source:,} rows: {len(drawn.table):,} were drawn at random (data.max_rows)")
-    raw = _without(drawn.table, data.drop)
+    found = _without(drawn.table, data.drop)
+    raw, key_id = _tokenised(found, data)
     inferred = infer_schema(
-        raw, target=data.target, unit=data.unit, overrides=overrides, n_source=drawn.n_source
+        raw, target=data.target, unit=data.unit, overrides=_with_tokens(overrides, data), n_source=drawn.n_source,
+        pii=data.pii,
+    )  # fmt: skip
+    columns = {c.name: c for c in inferred.columns}
+    lines = report(
+        found, columns, pii=data.pii, unit=inferred.unit, target=inferred.target, tokenised=data.tokenise
     )
     schema, dropped = _without_identifiers(inferred)
     progress(0.4, "checking its quality")
     table = conform(raw, schema)
     profile = check(table, schema) | {"rows_source": drawn.n_source, "dropped": dropped}
+    profile["pii"] = [line.model_dump() for line in lines]
+    if key_id:
+        profile["token_key_id"] = key_id
     if drawn.is_sample:
         profile["warnings"].append(f"{drawn.n_source:,} rows were read, {len(table):,} drawn at random and used")
     return table, schema, profile
+
+
+def _tokenised(table: pd.DataFrame, data: Data) -> tuple[pd.DataFrame, str]:
+    """The table with tokens in the columns of `data.tokenise`, and the key's id; "" where nothing is tokenised."""
+    if not data.tokenise:
+        return table, ""
+    for name in data.tokenise:
+        if name not in table.columns:
+            raise ConfigError(unknown_column(name, map(str, table.columns), "tokenised column"))
+        if name == data.target:
+            raise ConfigError(f"target {name!r} is to be tokenised, but tokens can't be predicted; choose one of them")
+    key = TokenKey.read()
+    tokens = {name: tokenise(table[name], key, domain) for name, domain in data.tokenise.items()}
+    return table.assign(**tokens), key.key_id
+
+
+def _with_tokens(overrides: TableSchema | None, data: Data) -> TableSchema | None:
+    """Schema overrides in which tokenised columns are ids: kept in the real tables, replaced in the synthetic one."""
+    own = tuple(
+        Column(name=n, kind="id", identifier="token", action="replace") for n in data.tokenise if n != data.unit
+    )
+    if not own:
+        return overrides
+    if overrides is None:
+        return TableSchema(columns=own)
+    others = tuple(c for c in overrides.columns if c.name not in data.tokenise)
+    return overrides.model_copy(update={"columns": (*others, *own)})
 
 
 def describe(

@@ -33,6 +33,7 @@ class Column(BaseModel):
         minimum, maximum: numerical: public bounds, only from a schema file.
         identifier: what kind of direct identifier or key an `id` column was found to be.
         action: `id` and `text`: `drop` the column, or `replace` it with surrogate values.
+        locale: of an `id` column's invented surrogates, e.g. en_US; None: en_US.
 
     >>> Column(name="age", kind="numerical", decimals=0).integer
     True
@@ -50,6 +51,7 @@ class Column(BaseModel):
     maximum: float | None = None
     identifier: str | None = None
     action: Literal["drop", "replace"] = "drop"
+    locale: str | None = None
 
     @property
     def integer(self) -> bool:
@@ -137,7 +139,11 @@ class TableSchema(BaseModel):
         )
 
     def sha256(self) -> str:
-        canonical = json.dumps(self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
+        content = self.model_dump(mode="json")
+        for column in content["columns"]:
+            if column["locale"] is None:  # a schema keeps the hash it had before there were locales
+                del column["locale"]
+        canonical = json.dumps(content, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(canonical.encode()).hexdigest()
 
     @classmethod

@@ -30,6 +30,7 @@ def preprocess(params: ParamsFile = PARAMS, out: OutDir = OUT) -> None:
 
     p = Params.read(params)
     made = stages.preprocess(data=p.source(), out_dir=out / "preprocess", params=p)
+    typer.echo("\n".join(made.facts.values()), nl=bool(made.facts))
     _say(made.metrics)
 
 

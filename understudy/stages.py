@@ -58,6 +58,7 @@ def preprocess(
     import numpy as np
     import pandas as pd
 
+    from understudy.pii.report import identifier_facts
     from understudy.preparation import prepare
     from understudy.provenance import file_md5
     from understudy.splits import split
@@ -82,7 +83,7 @@ def preprocess(
     paths = {name: out / f"{name}.parquet" for name in TABLES}
     paths |= {"schema": out / "schema.json", "profile": out / "profile.json"}
     counts = {"rows_source": profile["rows_source"], "rows": len(table), "rows_train": len(parts.train)}
-    return StageResult(paths, {name: float(n) for name, n in counts.items()})
+    return StageResult(paths, {name: float(n) for name, n in counts.items()}, identifier_facts(profile))
 
 
 def train(
@@ -130,6 +131,7 @@ def fit(
     from understudy.generator_stages import checkpointing
     from understudy.generators import auto
     from understudy.generators.balanced import label_of, rebalanced, stated
+    from understudy.pii.report import identifier_facts
     from understudy.preparation import prepare
 
     auto.check(generator, config)
@@ -143,7 +145,8 @@ def fit(
     ready = rebalanced(made, balance)
     ready.save(Path(model_dir))
     counts = {"rows_source": float(profile["rows_source"]), "rows_train": float(len(table)), "fit_seconds": seconds}
-    return StageResult({"model": Path(model_dir)}, counts, choice.facts() | stated(label_of(ready)))
+    facts = choice.facts() | stated(label_of(ready)) | identifier_facts(profile)
+    return StageResult({"model": Path(model_dir)}, counts, facts)
 
 
 def sample(

@@ -62,7 +62,6 @@ class Policy(BaseModel):
         rare_support: categories, extremes and null patterns held by fewer units are flagged.
         max_units: units a side that are attacked; more are sampled down.
         max_rows: rows of the reference and of the synthetic table that are read; likewise.
-<<<<<<< HEAD
         max_residual_risk: limit on rho, the re-identification probability beyond that of people who never trained: 9 %
             in EMA's policy 0070 and Health Canada's guidance (El Emam et al., JMIR 22(11), 2020).
         queries: singling-out predicates whose success is reported.
@@ -70,9 +69,6 @@ class Policy(BaseModel):
         secrets: columns whose inference is tried; none: any.
         quasi_identifiers: columns that an attacker who infers or links is taken to know; none: all others.
         subgroups: columns by whose values the attacks' success is reported.
-=======
-        max_residual_risk: limit on rho, the probability of inferring a member's secret beyond that of people who
-            never trained: 9 % in EMA's policy 0070 and Health Canada's guidance (El Emam et al., JMIR 22(11), 2020).
         targets: the most isolated members, each attacked by fits with and without them (`targeted`).
         target_fits: fits a side, half of which teach the attacker; `target_rows`: rows that each learns;
             `target_samples`: rows drawn from each, per row it learnt.
@@ -80,7 +76,6 @@ class Policy(BaseModel):
             privacy with epsilon 2 allows, e^2 / (1 + e^2).
         fit_seconds: a generator that takes longer to fit isn't attacked in this way.
         targeted_seconds: the time all such attacks may take; less time, fewer fits, less power.
->>>>>>> targeted
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -103,13 +98,11 @@ class Policy(BaseModel):
     max_units: Annotated[int, Field(ge=2)] = 5_000
     max_rows: Annotated[int, Field(ge=100)] = 20_000
     max_residual_risk: Share = 0.09
-<<<<<<< HEAD
     queries: Annotated[int, Field(ge=100, le=100_000)] = 2_000
     max_secrets: Annotated[int, Field(ge=1)] = 12
     secrets: tuple[str, ...] = ()
     quasi_identifiers: tuple[str, ...] = ()
     subgroups: tuple[str, ...] = ()
-=======
     targets: Annotated[int, Field(ge=1, le=100)] = 10
     target_fits: Annotated[int, Field(ge=2, le=10_000)] = 200
     target_rows: Annotated[int, Field(ge=50)] = 1_000
@@ -117,7 +110,6 @@ class Policy(BaseModel):
     max_target_auc: Annotated[float, Field(gt=0.5, lt=1)] = 0.88
     fit_seconds: Annotated[float, Field(gt=0)] = 5.0
     targeted_seconds: Annotated[float, Field(gt=0)] = 3_600.0
->>>>>>> targeted
 
     @model_validator(mode="after")
     def _consistent(self) -> Policy:

@@ -32,8 +32,9 @@ class CategoricalCodec:
         other: the token of categories with too few units, -1 if there are none.
         n_tokens: how many tokens there are.
 
-    A rare category is never emitted: OTHER is left out of samples where it holds less than 5 %
-    of the column, and emitted as the word OTHER where it holds more.
+    A rare category is never emitted: OTHER is left out of samples where it holds less than 5 % of the column or
+    too few units, and emitted as the word OTHER where it holds more. So is a missing value that too few units have
+    (`emit_null`). Where every category is rare, all of them are the word OTHER.
     """
 
     kind: ClassVar[str] = "categorical"
@@ -45,6 +46,7 @@ class CategoricalCodec:
     other: int
     n_tokens: int
     emit_other: bool
+    emit_null: bool = True
 
     @classmethod
     def fit(cls, values: pd.Series, column: Column, units: np.ndarray, min_units: int) -> CategoricalCodec:
@@ -53,7 +55,11 @@ class CategoricalCodec:
         counts = np.bincount(codes[codes >= 0], weights=units[codes >= 0], minlength=len(levels))
         declared = column.categories is not None
         keep = np.flatnonzero(counts >= (0 if declared else min_units - 1e-9))
-        if not len(keep):  # every category is rare: the most frequent stay, or nothing could be emitted
+        missing = float(units[codes < 0].sum())
+        emit_null = missing >= min_units - 1e-9
+        if not len(keep) and column.kind == "categorical":
+            return cls._nothing_but_other(column, emit_null)
+        if not len(keep):  # a boolean's two values are no secret
             keep = np.argsort(-counts, kind="stable")[:1]
         keep = keep[np.argsort(-counts[keep], kind="stable")]
         token_of = np.arange(len(keep))
@@ -68,8 +74,16 @@ class CategoricalCodec:
             other, n = n, n + 1
         if column.nullable:
             null, n = n, n + 1
-        emit = bool(other >= 0 and column.kind == "categorical" and rare >= 0.05 * counts.sum())
-        return cls(column, tuple(levels[i] for i in keep), token_of.astype(np.uint8), share, null, other, n, emit)
+        enough = rare >= max(0.05 * counts.sum(), min_units - 1e-9)
+        emit = bool(other >= 0 and column.kind == "categorical" and enough)
+        labels = tuple(levels[i] for i in keep)
+        return cls(column, labels, token_of.astype(np.uint8), share, null, other, n, emit, emit_null)
+
+    @classmethod
+    def _nothing_but_other(cls, column: Column, emit_null: bool) -> CategoricalCodec:
+        """One label that stands for every category."""
+        token, share, null = np.zeros(1, dtype=np.uint8), np.ones(1), 1 if column.nullable else -1
+        return cls(column, (OTHER_LABEL,), token, share, null, -1, 1 + (null >= 0), True, emit_null)
 
     @property
     def shares_tokens(self) -> bool:
@@ -158,6 +172,8 @@ class CategoricalCodec:
         ok = np.ones(self.n_tokens, dtype=bool)
         if self.other >= 0 and not self.emit_other:
             ok[self.other] = False
+        if self.null >= 0 and not self.emit_null:
+            ok[self.null] = False
         return ok
 
     def allow(self, condition: Any) -> tuple[np.ndarray, np.ndarray]:
@@ -172,7 +188,7 @@ class CategoricalCodec:
         allowed, null = np.zeros(len(self.labels), dtype=bool), False
         for value in wanted:
             if value is None or value != value or value == "":
-                if self.null < 0:
+                if self.null < 0 or not self.emit_null:
                     raise ConfigError(f"where: column {self.column.name!r} has no missing values")
                 null = True
                 continue
@@ -207,13 +223,13 @@ class CategoricalCodec:
 
     def state(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         meta = {"labels": list(self.labels), "null": self.null, "other": self.other, "n_tokens": self.n_tokens,
-                "emit_other": self.emit_other}  # fmt: skip
+                "emit_other": self.emit_other, "emit_null": self.emit_null}  # fmt: skip
         return meta, {"token_of": self.token_of, "share": self.share}
 
     @classmethod
     def from_state(cls, column: Column, meta: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> CategoricalCodec:
         return cls(column, tuple(meta["labels"]), arrays["token_of"], arrays["share"], meta["null"], meta["other"],
-                   meta["n_tokens"], meta["emit_other"])  # fmt: skip
+                   meta["n_tokens"], meta["emit_other"], meta.get("emit_null", True))  # fmt: skip
 
 
 def _codes(values: pd.Series) -> tuple[np.ndarray, list[str]]:

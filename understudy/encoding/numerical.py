@@ -44,6 +44,7 @@ class NumericalCodec:
         null: the token of missing values (the last), -1 if the column has none.
         low, high: the range of emitted values.
         span: (n_intervals, 2) the part of the quantile function a condition leaves, 0..1.
+        emit_null: whether enough units have a missing value for one to be emitted.
 
     Dates are counted in steps (days, seconds, ...) since 1970.
     """
@@ -57,6 +58,7 @@ class NumericalCodec:
     low: float
     high: float
     span: np.ndarray
+    emit_null: bool = True
 
     @property
     def n_tokens(self) -> int:
@@ -89,14 +91,16 @@ class NumericalCodec:
         # A bin holds at least 2 min_units units, so that its knots are nobody's own values.
         n_bins = max(min(max_tokens - int(spike.sum()), int(support[~spike].sum() / (2 * min_units))), 1)
         bins = quantile_bins(np.clip(rest, low, high), n_bins, grid) if len(rest) else np.empty((0, N_KNOTS))
-        low, high = open_ends(bins, rest, (low, high), column)
+        if len(distinct) > _EXACT_BELOW:  # of few values each says who has it: none beyond the supported range
+            low, high = open_ends(bins, rest, (low, high), column)
         knots = np.concatenate([np.repeat(distinct[spike, None], N_KNOTS, axis=1), bins])
         exact = np.arange(len(knots)) < spike.sum()
         order = np.lexsort((~exact, knots[:, 0]))
         knots, exact = knots[order], exact[order]
         null = len(knots) if column.nullable else -1
         span = np.tile([0.0, 1.0], (len(knots), 1))
-        return cls(column, knots, exact, split_edges(distinct, rows), null, float(low), float(high), span)
+        emit_null = not present.any() or float(units[~present].sum()) >= min_units - 1e-9
+        return cls(column, knots, exact, split_edges(distinct, rows), null, float(low), float(high), span, emit_null)
 
     def encode(self, values: pd.Series) -> np.ndarray:
         """Tokens, (n,) uint8."""
@@ -197,7 +201,11 @@ class NumericalCodec:
         return found
 
     def emittable(self) -> np.ndarray:
-        return np.ones(self.n_tokens, dtype=bool)
+        """Which tokens a sample may hold, (n_tokens,) bool."""
+        ok = np.ones(self.n_tokens, dtype=bool)
+        if self.null >= 0:
+            ok[self.null] = self.emit_null
+        return ok
 
     def allow(self, condition: Any) -> tuple[np.ndarray, np.ndarray]:
         """The share of each token that a condition allows, (n_tokens,), and the span left of each, (n_intervals, 2).
@@ -208,7 +216,7 @@ class NumericalCodec:
         share, span = np.zeros(self.n_tokens), self.span.copy()
         ranges, null = ranges_of(condition, self.column)
         if null:
-            if self.null < 0:
+            if self.null < 0 or not self.emit_null:
                 raise ConfigError(f"where: column {self.column.name!r} has no missing values")
             share[self.null] = 1.0
         t, half = np.arange(len(self.knots)), self.grid / 2
@@ -248,7 +256,7 @@ class NumericalCodec:
         return groups.astype(np.uint8)
 
     def state(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-        meta = {"null": self.null, "low": self.low, "high": self.high}
+        meta = {"null": self.null, "low": self.low, "high": self.high, "emit_null": self.emit_null}
         return meta, {"knots": self.knots, "exact": self.exact.astype(np.uint8), "edges": self.edges}
 
     @classmethod
@@ -263,4 +271,5 @@ class NumericalCodec:
             meta["low"],
             meta["high"],
             span,
+            meta.get("emit_null", True),
         )

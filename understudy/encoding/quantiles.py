@@ -59,12 +59,18 @@ def rounded_range(least: float, most: float) -> tuple[float, float]:
     """
     if not most > least:
         return least, most
+    low_unit, high_unit = _rounding_units(least, most)
+    low, high = np.floor(least / low_unit) * low_unit, np.ceil(most / high_unit) * high_unit
+    return float(round(low, 12)), float(round(high, 12))
+
+
+def _rounding_units(least: float, most: float) -> tuple[float, float]:
+    """What either end of a range is rounded to."""
     span_unit = 10.0 ** (np.floor(np.log10(most - least)) - 1)
     low_unit, high_unit = (
         min(span_unit, 10.0 ** np.floor(np.log10(abs(x)))) if x else span_unit for x in (least, most)
     )
-    low, high = np.floor(least / low_unit) * low_unit, np.ceil(most / high_unit) * high_unit
-    return float(round(low, 12)), float(round(high, 12))
+    return low_unit, high_unit
 
 
 def open_tail(bin_knots: np.ndarray, beyond: np.ndarray, share: float, inner: float, limit: float) -> np.ndarray:
@@ -93,6 +99,11 @@ def open_ends(
     if not len(below) and not len(above):
         return low, high
     least, most = rounded_range(float(min(rest[0], low)), float(max(rest[-1], high)))
+    # An extreme that is a round number is somebody's own value: the range ends a step short of it, not a step
+    # beyond, where a share would exceed 100 % or a count fall below 0.
+    low_unit, high_unit = _rounding_units(least, most)
+    least = min(low, least + low_unit) if least == rest[0] < low else least
+    most = max(high, most - high_unit) if most == rest[-1] > high else most
     least = column.minimum if column.minimum is not None else least
     most = column.maximum if column.maximum is not None else most
     if len(below) and least < low:

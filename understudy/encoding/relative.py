@@ -134,7 +134,10 @@ class RelativeCodec:
         )
 
     def emittable(self) -> np.ndarray:
-        return np.ones(self.n_tokens, dtype=bool)
+        ok = np.ones(self.n_tokens, dtype=bool)
+        if self.null >= 0:
+            ok[self.null] = self.raw.emit_null
+        return ok
 
     def coarse(self, mass: np.ndarray, n_groups: int) -> np.ndarray:
         """Groups of tokens, (n_tokens,) uint8, as in `NumericalCodec.coarse`: spikes and copies, residuals, values."""

@@ -159,7 +159,7 @@ class Autoregressive:
             conditions[j] = Condition.of(self.codec.codecs[j], condition)
         drawn = self.sampler().rows(n_rows, rng, conditions)
         columns = {c.column.name: c.to_series(drawn[j]) for j, c in enumerate(self.codec.codecs)}
-        return assemble(columns, self.schema, n_rows)
+        return assemble(columns, self.schema, n_rows, rng)
 
     def impute(self, table: pd.DataFrame, *, rng: np.random.Generator, likely: bool = False) -> pd.DataFrame:
         """`table` with its missing cells drawn given the other cells of their row; those stay as they are.

@@ -62,7 +62,7 @@ class Balanced:
                     raise ConfigError(f"balance: {column.name}={value}: {e}") from None
         together = conform(pd.concat(parts, ignore_index=True), self.schema, require_all=False)
         mixed = together.iloc[rng.permutation(n_rows)].reset_index(drop=True)
-        return assemble({str(c): mixed[c] for c in mixed}, self.schema, n_rows)
+        return assemble({str(c): mixed[c] for c in mixed}, self.schema, n_rows, rng)
 
     def values(self, column: str) -> tuple[str, ...]:
         return self.learnt.values(column)

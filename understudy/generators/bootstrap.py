@@ -72,7 +72,7 @@ class Bootstrap:
         if not len(rows):
             raise ConfigError("where: no real row meets the conditions; loosen one of them")
         drawn = self.table.iloc[rng.choice(rows, n_rows)].reset_index(drop=True)
-        return assemble({str(c): drawn[c] for c in drawn}, self.schema, n_rows)
+        return assemble({str(c): drawn[c] for c in drawn}, self.schema, n_rows, rng)
 
     def values(self, column: str) -> tuple[str, ...]:
         """The values of the real column."""

@@ -134,7 +134,7 @@ class Forest:
             c.column.name: c.to_series(np.concatenate([chunk[j] for chunk in chunks]))
             for j, c in enumerate(self.codec.codecs)
         }
-        return assemble(columns, self.schema, n_rows)
+        return assemble(columns, self.schema, n_rows, rng)
 
     def _conditions(self, where: Mapping[str, Any]) -> dict[int, Condition]:
         """By column; what is asked of a column that another one determines is asked of that one, where it can be."""

@@ -76,7 +76,7 @@ class Independent:
             allowed = np.cumsum(pmf * share)
             tokens = np.searchsorted(allowed, rng.random(n_rows) * allowed[-1], side="right")
             columns[name] = codec.to_series(codec.decode(tokens.astype(np.uint8), rng.random(n_rows)))
-        return assemble(columns, self.schema, n_rows)
+        return assemble(columns, self.schema, n_rows, rng)
 
     def values(self, column: str) -> tuple[str, ...]:
         """The categories that a sample can hold."""

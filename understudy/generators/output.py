@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from understudy.identifiers import surrogates
+from understudy.pii.replace import surrogates
 from understudy.schema import TableSchema
 
 if TYPE_CHECKING:
@@ -17,10 +17,16 @@ if TYPE_CHECKING:
 BATCH = 1 << 18
 
 
-def assemble(columns: Mapping[str, pd.Series], schema: TableSchema, n_rows: int) -> pd.DataFrame:
-    """The released columns in the schema's order, with surrogates for replaced identifiers."""
+def assemble(
+    columns: Mapping[str, pd.Series], schema: TableSchema, n_rows: int, rng: np.random.Generator
+) -> pd.DataFrame:
+    """The released columns in the schema's order, with surrogates for replaced identifiers.
+
+    Invented surrogates come from a child of `rng`, so that the other columns are the same with and without them.
+    """
+    invented = _surrogates(schema, n_rows, rng, 0)
     return pd.DataFrame(
-        {c.name: columns[c.name] if c.modelled else surrogates(c, n_rows) for c in schema.released},
+        {c.name: columns[c.name] if c.modelled else invented[c.name] for c in schema.released},
         copy=False,
     )
 
@@ -29,9 +35,14 @@ def sample_batches(
     generator: Generator, n_rows: int, *, rng: np.random.Generator, where: Mapping[str, Any] | None = None
 ) -> Iterator[pd.DataFrame]:
     """Batches of at most 262,144 rows, so that any number of rows streams in constant memory."""
-    replaced = [c for c in generator.schema.released if not c.modelled]
     for start in range(0, max(n_rows, 1), BATCH):
         batch = generator.sample(min(BATCH, n_rows - start), rng=rng, where=where)
-        for column in replaced:
-            batch[column.name] = surrogates(column, len(batch), start)
+        if start:  # the numbers of keys go on
+            for name, values in _surrogates(generator.schema, len(batch), rng, start).items():
+                batch[name] = values
         yield batch
+
+
+def _surrogates(schema: TableSchema, n_rows: int, rng: np.random.Generator, start: int) -> dict[str, pd.Series]:
+    replaced = [c for c in schema.released if not c.modelled]
+    return surrogates(replaced, n_rows, rng.spawn(1)[0], start) if replaced else {}

@@ -6,9 +6,9 @@ Each run draws fresh people from the simulated population of `benchmarks.leaky`:
 table of as many as both, and a synthetic table of 4 rows a member (8,000 at most) that is an independent draw of the
 population: no generator can leak less. Whole audits, with refits and controls.
 
-Printed per size: the share of each verdict, with the standard error of FAIL's; the share of one-sided 95 % bounds above the
-truth, of AUCs (0.5), of TPRs (the nominal false-alarm rate: fewer, since it is for the threshold used, see `audit.policy`)
-and of residual risks (0).
+Printed per size: the share of each verdict, with the standard error of FAIL's; the share of one-sided 95 % bounds
+above the truth, of AUCs (0.5), of TPRs (the nominal false-alarm rate: fewer, since it is for the threshold used,
+see `audit.policy`) and of residual risks (0).
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from benchmarks.leaky import LEAKS, SCHEMA, population
 from understudy.audit import AuditReport, audit
 from understudy.canonical import conform
 from understudy.generators.refit import refit_of
+
 
 def one_run(n_units: int, leak: str, seed: int) -> AuditReport:
     """One audit of `n_units` a side."""

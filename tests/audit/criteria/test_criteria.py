@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from scipy import stats as distributions
 
-from understudy.audit.criteria import findings, linkability, run_criteria, singling_out
+from understudy.audit.criteria import attribute_inference, findings, linkability, run_criteria, singling_out
 from understudy.audit.criteria.columns import Targets
 from understudy.audit.criteria.risk import CriterionRisk, judge
 from understudy.audit.policy import Policy
@@ -55,6 +55,27 @@ def test_what_is_leaked_of_outliers_only_shows_among_the_most_exposed(population
         assert everyone.rho < 0.09 < 0.3 < exposed.rho_low and not everyone.proven(QUICK)
         assert exposed.proven(QUICK) and exposed.n_in + exposed.n_out == 120 and "most exposed" in exposed.words
     assert len({r.name for r in risks}) == len(risks)
+
+
+def test_who_trained_has_no_part_in_the_attempts(population, schema):
+    """Another coin over the same pool: the same people are asked and hit. So without a leak Fisher's test is exact."""
+    rng = np.random.default_rng(6)
+    pool, reference, synthetic = (population(n, rng) for n in (200, 200, 300))
+    again = rng.permutation(200)
+    found = []
+    for order in (np.arange(200), again):
+        sides = {"members": pool.iloc[order[:100]], "nonmembers": pool.iloc[order[100:]]}
+        named = {k: t.reset_index(drop=True) for k, t in sides.items()} | {"reference": reference, "synthetic": synthetic}
+        targets = Targets.draw(build(named, schema), np.random.default_rng(0))
+        secrets = targets.numbered(("weight", "job"), "")
+        found.append(
+            singling_out.attempts(targets, np.random.default_rng(1))
+            + attribute_inference.attempts(targets, secrets, [], np.random.default_rng(2))
+        )
+    assert len(found[0]) == 9
+    for once, twice in zip(*found, strict=True):
+        np.testing.assert_array_equal(once.hit[again], twice.hit)
+        np.testing.assert_array_equal(once.asked[again], twice.asked)
 
 
 def test_the_same_seed_gives_the_same_risks(clean):

@@ -154,7 +154,10 @@ def measure(
     out_low, out_high = stats.binomial_interval(counts.hits_out, n_out, policy.confidence)
     low, high = counts.interval(policy.confidence)
     upper = counts.upper(policy.confidence)
-    clear = residual.null_clearance(n_in, n_out, rate_out, policy.max_residual_risk, policy.confidence)
+    # Laplace's rule, since none of 100 doesn't mean a rate of 0: with the plain rate 2 % of small strata without a leak
+    # would be held to a limit that they then miss, so .9 %
+    expected = (counts.hits_out + 1) / (n_out + 2)
+    clear = residual.null_clearance(n_in, n_out, expected, policy.max_residual_risk, policy.confidence)
     tried, others = f"{n_in:,} {trials}", "those who never trained"
     if attempt.stratum == "vulnerable":
         tried, others = f"the {n_in:,} most exposed {trials}", "the most exposed who never trained"
@@ -164,6 +167,8 @@ def measure(
         f"{attempt.idea} {rate_in:.1%} of {tried} against {rate_out:.1%} of {others} ({attempt.baseline:.1%} by a naive"
         f" guess): the table adds {counts.value:.1%}, at most {upper:.1%}."
     )
+    if attempt.gated and clear < clearance:
+        words += " Too few people, or too easy a guess, to hold this bound to the limit."
     return CriterionRisk(
         criterion=attempt.criterion,
         detail=attempt.detail,

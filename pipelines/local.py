@@ -31,6 +31,7 @@ from typing import Any
 from pipelines.arguments import arguments
 from pipelines.steplog import StepLog
 from understudy import tracking
+from understudy.auditing import policy_of
 from understudy.config import Params
 from understudy.errors import PipelineError
 from understudy.evidence import PASS, Registration
@@ -41,7 +42,6 @@ from understudy.pii.report import identifier_facts
 from understudy.progress import Progress
 from understudy.provenance import file_md5
 from understudy.signoff import INCONCLUSIVE
-from understudy.stages import policy
 
 # published name -> step, its output, and the files that must be there
 OUTPUTS = {
@@ -125,7 +125,7 @@ def run(
     out = Path(out_dir).resolve()
     if data is not None:
         params = params.model_copy(update={"data": params.data.model_copy(update={"path": str(data)})})
-    policy(params.gate)  # a wrong field should not show after half a minute
+    policy_of(params.gate)  # a wrong field should not show after half a minute
     with _workplace(out) as root:
         table = _snapshot(params, root)
         md5 = file_md5(table)

@@ -23,7 +23,7 @@ LAYERS = [
     {"preparation"},
     {"generators", "evaluation", "audit"},
     {"evidence", "pyfunc", "tracking", "signoff"},
-    {"stages", "generator_stages", "sampling", "pii_stages"},
+    {"stages", "generator_stages", "sampling", "auditing", "pii_stages"},
     {"console", "stage_commands", "generator_commands", "audit_commands", "pii_commands", "signoff_commands", "cli"},
 ]
 SIBLINGS = {"generators", "evaluation", "audit"}  # never import each other

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
-from understudy import __version__, console, generator_commands, pii_commands, signoff_commands
+from understudy import __version__, audit_commands, console, generator_commands, pii_commands, signoff_commands
 from understudy.errors import ConfigError, UnderstudyError
 from understudy.stage_commands import app as stage_app
 
@@ -212,37 +212,7 @@ def evaluate(
     console.show({**result.metrics, "report": result.paths["report"]}, as_json=as_json)
 
 
-@app.command()
-def audit(
-    members: Annotated[Path, typer.Option(help="Real rows that trained, chosen by coin flips.")],
-    nonmembers: Annotated[Path, typer.Option(help="Real rows that the coins kept out.")],
-    reference: Annotated[Path, typer.Option(help="Other real rows that never trained.")],
-    synthetic: Annotated[Path, typer.Option(help="The synthetic table to audit.")],
-    out: OutDir,
-    unit: Unit = None,
-    schema: SchemaFile = None,
-    seed: Seed = 0,
-    as_json: Json = False,
-) -> None:
-    """Attack the synthetic table; write audit.html and audit.json; exit 1 unless the verdict is PASS."""
-    from understudy import stages
-    from understudy.preparation import describe
-
-    described = describe(members, schema_file=schema, unit=unit)
-    with console.progress("audit", quiet=as_json) as progress:
-        result = stages.audit(
-            members=members, nonmembers=nonmembers, reference=reference, synthetic=synthetic, schema=described,
-            out_dir=out, seed=seed, progress=progress,
-        )  # fmt: skip
-    verdict = stages.gate(audit=result.paths["audit"])
-    console.show(
-        {"verdict": verdict, **result.metrics, "report": result.paths["report"]},
-        as_json=as_json,
-        title=f"Verdict: {verdict}",
-    )
-    raise typer.Exit(0 if verdict == "PASS" else 1)
-
-
+audit_commands.add_to(app)
 generator_commands.add_to(app)
 pii_commands.add_to(app)
 signoff_commands.add_to(app)

@@ -17,16 +17,15 @@ from typing import TYPE_CHECKING, Any
 
 from understudy.balance import Balance
 from understudy.config import Data, Params
-from understudy.errors import ConfigError, Rejected, TableError
+from understudy.errors import Rejected, TableError
 from understudy.evidence import PASS, Evidence, Registration, read_verdict
 from understudy.files import atomic, write_text
 from understudy.labels import read_label
-from understudy.schema import TableSchema, first_problem
+from understudy.schema import TableSchema
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from understudy.audit.policy import Policy
     from understudy.progress import Progress
 
 TABLES = ("train", "members", "nonmembers", "reference", "test", "holdout")
@@ -205,38 +204,30 @@ def evaluate(
 def audit(
     *, members: str | Path, nonmembers: str | Path, reference: str | Path, synthetic: str | Path,
     schema: str | Path | TableSchema, out_dir: str | Path, gate: Mapping[str, Any] | None = None, seed: int = 0,
-    generator: str | Path | None = None, progress: Progress | None = None,
+    generator: str | Path | None = None, targeted: bool = False, train: str | Path | None = None,
+    progress: Progress | None = None,
 ) -> StageResult:  # fmt: skip
-    """Write audit.json, audit.html and metrics.json to `out_dir`. `gate` holds fields of the audit's policy;
-    `generator`, a model directory, is attacked too, and attackers refit its kind; None: they refit a `forest`."""
-    import numpy as np
+    """Write audit.json, audit.html, metrics.json, and public.json and public.html, to `out_dir`.
 
-    from understudy import audit as auditing
-    from understudy.audit.report import write_report
-    from understudy.generators import base
-    from understudy.generators.refit import refit_of
+    `gate` holds fields of the audit's policy. `generator`, a model directory, is attacked too, and attackers refit
+    its kind; None: they refit a `forest`. With `targeted` single people are attacked by fits with and without them
+    (minutes to an hour); `train` is the table it learnt, for these.
+    """
+    from understudy.auditing import JSON, PAGE, policy_of, run_audit, write_pages
 
     s = schema if isinstance(schema, TableSchema) else TableSchema.read(schema)
-    tables = {"members": members, "nonmembers": nonmembers, "reference": reference, "synthetic": synthetic}
-    made = auditing.audit(
-        **{name: _table(path, s) for name, path in tables.items()},
-        schema=s,
-        policy=policy(gate or {}),
-        model=base.load(generator) if generator else None,
-        refit=refit_of(generator, s),
-        rng=np.random.default_rng(seed),
-        progress=progress,
-    )
-    altered = read_label(synthetic)
-    report = made.model_copy(update={"notes": (f"The synthetic table is {altered}.", *made.notes)}) if altered else made
+    paths = {"members": members, "nonmembers": nonmembers, "reference": reference, "synthetic": synthetic}
+    report = run_audit(
+        {name: _table(path, s) for name, path in paths.items()}, s,
+        synthetic=synthetic, policy=policy_of(gate or {}), seed=seed, generator=generator, targeted=targeted,
+        train=None if train is None else _table(train, s), progress=progress,
+    )  # fmt: skip
+    metrics = _finite(report.metrics())
     with atomic(out_dir) as tmp:
-        tmp.mkdir(parents=True)
-        (tmp / "audit.json").write_text(report.to_json(), encoding="utf-8")
-        (tmp / "metrics.json").write_text(_json(_finite(report.metrics())), encoding="utf-8")
-        write_report(report, tmp / "audit.html")
+        write_pages(report, tmp)
+        (tmp / "metrics.json").write_text(_json(metrics), encoding="utf-8")
     out = Path(out_dir)
-    paths = {"audit": out / "audit.json", "report": out / "audit.html", "metrics": out / "metrics.json"}
-    return StageResult(paths, _finite(report.metrics()))
+    return StageResult({"audit": out / JSON, "report": out / PAGE, "metrics": out / "metrics.json"}, metrics)
 
 
 def gate(*, audit: str | Path) -> str:
@@ -269,19 +260,6 @@ def register(*, evidence: Evidence, out: str | Path, tracking_uri: str = "") -> 
     registered = register_version(evidence, tracking_uri)
     write_text(out, registered.to_json())
     return registered
-
-
-def policy(fields: Mapping[str, Any]) -> Policy:
-    """The audit's policy with some fields replaced. Raises ConfigError naming the field."""
-    from pydantic import ValidationError
-
-    from understudy.audit.policy import Policy
-
-    try:
-        return Policy(**fields)
-    except ValidationError as e:
-        known = ", ".join(Policy.model_fields)
-        raise ConfigError(f"gate: {first_problem(e)}; its fields are: {known}") from None
 
 
 def _table(path: str | Path, schema: TableSchema) -> pd.DataFrame:

@@ -25,6 +25,7 @@ from understudy.audit.policy import Policy, tpr_level
 from understudy.audit.record import AuditReport, Curves, Detectable
 from understudy.audit.subgroups import SubgroupRisk, by_subgroup, groups_of
 from understudy.audit.tables import AuditTables, build
+from understudy.audit.targeted import run_targeted
 from understudy.errors import SchemaError, TableError
 from understudy.schema import TableSchema
 from understudy.splits import unit_codes
@@ -45,6 +46,9 @@ def audit(
     policy: Policy | None = None,
     model: Model | None = None,
     refit: Refit | None = None,
+    targeted: bool = False,
+    others: pd.DataFrame | None = None,
+    rows_trained: int | None = None,
     rng: np.random.Generator,
     progress: Progress | None = None,
 ) -> AuditReport:
@@ -58,6 +62,8 @@ def audit(
         policy: the gate's limits; None: the defaults.
         model: the released generator, for the white-box attack.
         refit: fits a generator of the same kind, for attackers who do that.
+        targeted: also attack single people, by fits with and without them (`targeted`): minutes to an hour.
+        others, rows_trained: for these, conformed rows that trained besides the members, and how many trained.
         rng: decides subsamples, folds and models' seeds.
         progress: told the share done and what is going on.
 
@@ -82,14 +88,20 @@ def audit(
     told = criteria.findings(
         tables, policy, rng, vulnerable=vulnerable, progress=lambda s, m: tell(0.40 + 0.25 * s, m)
     )
+    single = None
+    if targeted:
+        tell(0.65, "attacks on single people")
+        single = run_targeted(
+            tables, policy, rng, lambda s, m: tell(0.65, m), others=others, rows_trained=rows_trained
+        )
     checks = _controls(tables, vulnerable, policy, rng, tell)
     matched = tier0.identifiers(frames, schema)
     n_in = int(tables.member.sum())
     n_out = tables.n_units - n_in
     decision = decide(
         n_in=n_in, n_out=n_out, risks=risks, matches=matches, identifiers=matched, controls=checks, policy=policy,
-        criteria=told.risks,
-    )
+        criteria=told.risks, targeted=single,
+    )  # fmt: skip
     tell(1.0, decision.verdict)
     return AuditReport(
         verdict=decision.verdict,
@@ -102,6 +114,7 @@ def audit(
         policy=policy,
         risks=tuple(risks),
         criteria=told.risks,
+        targeted=single,
         subgroups=_subgroups(tables, scores, told, policy, rng),
         copies=tuple(matches),
         identifiers=tuple(matched),

@@ -31,11 +31,13 @@ from dataclasses import dataclass
 from typing import Literal
 
 from understudy.audit import stats
+from understudy.audit import targeted as single
 from understudy.audit.controls import Control
 from understudy.audit.criteria.risk import CriterionRisk
 from understudy.audit.membership.ensemble import ATTACKS
 from understudy.audit.membership.risk import WHO, Risk
 from understudy.audit.policy import Policy, auc_required
+from understudy.audit.targeted import TargetedResult
 from understudy.audit.tier0 import CopyTest, IdentifierMatch
 
 Verdict = Literal["PASS", "FAIL", "INCONCLUSIVE"]
@@ -59,6 +61,7 @@ def decide(
     controls: list[Control],
     policy: Policy,
     criteria: Sequence[CriterionRisk] = (),
+    targeted: TargetedResult | None = None,
 ) -> Decision:
     """The verdict on what an audit of `n_in` members and `n_out` non-members found."""
     leaked = [
@@ -75,9 +78,13 @@ def decide(
         return Decision("INCONCLUSIVE", tuple(f"The {c.name} control failed: {c.detail}." for c in invalid))
     alpha = policy.alpha if min(n_in, n_out) >= policy.minimum_units else policy.alpha_small
     proven = proven_leaks(risks, matches, policy, alpha, criteria)
+    if targeted is not None:
+        proven += single.proven_leaks(targeted, policy, alpha)
     if proven:
         return Decision("FAIL", tuple(proven))
     open_points = [f"The {c.name} control failed: {c.detail}." for c in controls if not c.passed]
+    if targeted is not None:
+        open_points += single.not_cleared(targeted, policy, alpha)
     if min(n_in, n_out) < policy.minimum_units:
         open_points.append(
             f"There are {n_in:,} members and {n_out:,} non-members; an audit needs {policy.minimum_units} a side"

@@ -1,4 +1,4 @@
-"""The report's two charts as inline SVG: no library, no script; colours come from the page's theme."""
+"""The report's charts as inline SVG: no library, no script; colours come from the page's theme."""
 
 from __future__ import annotations
 
@@ -24,10 +24,32 @@ class Bar:
     over: bool
 
 
-def roc(fpr: Sequence[float], curves: dict[str, Sequence[float]], ratio: float, smallest: float) -> Markup:
+@dataclass(frozen=True)
+class Rate:
+    """One attack on one of the three criteria: its success on members, with an interval, on the control, and of a naive
+    guess; what is left of it (rho), and rho's upper bound. `judged`: the limit on it applies."""
+
+    criterion: str
+    detail: str
+    who: str
+    value: float
+    low: float
+    high: float
+    control: float
+    baseline: float
+    rho: float
+    rho_upper: float
+    judged: bool
+
+
+def roc(
+    fpr: Sequence[float], curves: dict[str, Sequence[float]], ratio: float, smallest: float,
+    band: tuple[str, Sequence[tuple[float, float, float]]] | None = None,
+) -> Markup:  # fmt: skip
     """ROC curves on two log axes from `smallest`, where a leak of a few people shows.
 
-    Dashed: an attack that guesses, and `ratio` times its rate. Lines are numbered like the legend.
+    Dashed: an attack that guesses, and `ratio` times its rate. Lines are numbered like the legend. `band`: (fpr, low,
+    high) of the curve it names, shaded.
     """
     height, left, right, top, bottom = 350.0, 58.0, 16.0, 12.0, 44.0
     span = -log10(smallest)
@@ -52,6 +74,10 @@ def roc(fpr: Sequence[float], curves: dict[str, Sequence[float]], ratio: float, 
         ends = (smallest, 1 / factor)
         points = " ".join(f"{x(r):.1f},{y(min(1.0, factor * r)):.1f}" for r in ends)
         parts.append(f'<polyline class="{style}" points="{points}"/>')
+    if band is not None:
+        edge = [(f, low) for f, low, _ in band[1]] + [(f, high) for f, _, high in reversed(band[1])]
+        points = " ".join(f"{x(f):.1f},{y(t):.1f}" for f, t in edge)
+        parts.append(f'<polygon class="band" points="{points}"><title>{escape(band[0])}, 95 %</title></polygon>')
     for i, (name, tpr) in enumerate(curves.items()):
         pairs = [(f, t) for f, t in zip(fpr, tpr, strict=True) if f >= smallest * 0.999]
         points = " ".join(f"{x(f):.1f},{y(t):.1f}" for f, t in pairs)
@@ -90,6 +116,66 @@ def intervals(bars: Sequence[Bar], limit: float) -> Markup:
             parts.append(f'<circle class="dot {style}" cx="{x(bar.value):.1f}" cy="{at:.1f}" r="4.5"/>')
             parts.append(_text(WIDTH - 4, at + 4, f"{bar.value:.3f}", "end"))
     return _svg(WIDTH, height, "AUC of each attack with its 95 % interval", parts)
+
+
+def rates(found: Sequence[Rate], limit: float) -> Markup:
+    """Success on members beside the control and a naive guess, one attack per line, and the residual risk's bound."""
+    row, left, right, top, bottom = 22.0, 196.0, 62.0, 8.0, 40.0
+    titles = list(dict.fromkeys(r.criterion for r in found))
+    height = top + row * (len(found) + len(titles)) + bottom
+
+    def x(rate: float) -> float:
+        return left + rate * (WIDTH - left - right)
+
+    base, at = height - bottom, top - row / 2
+    parts = [f'<path class="grid-line" d="M{x(r):.1f} {top}V{base:.1f}"/>' for r in (0, 0.25, 0.5, 0.75, 1)]
+    parts += [_text(x(r), base + 16, f"{r:.0%}") for r in (0, 0.5, 1)]
+    parts.append(_text((left + WIDTH - right) / 2, height - 6, "of people the attack succeeds with"))
+    for title in titles:
+        at += row
+        parts.append(_text(0, at + 4, title, "start", ' font-weight="600"'))
+        if title == titles[0]:
+            parts.append(_text(WIDTH, at + 4, "adds at most", "end"))
+        for r in (r for r in found if r.criterion == title):
+            at += row
+            over = "over" if r.judged and r.rho_upper > limit else "within"
+            label = r.detail if r.who == "all" else f"{r.detail}, {r.who}"
+            parts.append(_text(left - 10, at + 4, label if len(label) <= 34 else f"{label[:33]}…", "end"))
+            parts.append(f'<path class="bar {over}" d="M{x(r.low):.1f} {at:.1f}H{x(r.high):.1f}"/>')
+            parts.append(f'<path class="control" d="M{x(r.control):.1f} {at - 7:.1f}V{at + 7:.1f}"/>')
+            parts.append(f'<circle class="naive" cx="{x(r.baseline):.1f}" cy="{at:.1f}" r="3"/>')
+            parts.append(f'<circle class="dot {over}" cx="{x(r.value):.1f}" cy="{at:.1f}" r="4.5"/>')
+            parts.append(_text(WIDTH, at + 4, f"{r.rho_upper:.1%}" if r.judged else f"({r.rho_upper:.0%})", "end"))
+    return _svg(WIDTH, height, "Success of the attacks on members, on the control, and of a naive guess", parts)
+
+
+def groups(bars: Sequence[Bar]) -> Markup:
+    """An attack's figure by subgroup with its interval; a line at the mean of the groups."""
+    row, left, right, top, bottom = 22.0, 216.0, 50.0, 4.0, 34.0
+    titles = list(dict.fromkeys(b.group for b in bars))
+    height = top + row * (len(bars) + len(titles)) + bottom
+    low, high = min(b.low for b in bars), max(b.high for b in bars)
+    low, high = low - 0.05 * (high - low + 0.02), high + 0.05 * (high - low + 0.02)
+
+    def x(value: float) -> float:
+        return left + (value - low) / (high - low) * (WIDTH - left - right)
+
+    base, at = height - bottom, top - row / 2
+    middle = sum(b.value for b in bars) / len(bars)
+    parts = [f'<path class="chance" d="M{x(middle):.1f} {top}V{base:.1f}"/>']
+    parts.append(_text(x(middle), base + 16, f"{middle:.2f}"))
+    for title in titles:
+        at += row
+        parts.append(_text(0, at + 4, title, "start", ' font-weight="600"'))
+        for bar in (b for b in bars if b.group == title):
+            at += row
+            style = "over" if bar.over else "within"
+            label = bar.label if len(bar.label) <= 36 else f"{bar.label[:35]}…"
+            parts.append(_text(left - 10, at + 4, label, "end"))
+            parts.append(f'<path class="bar {style}" d="M{x(bar.low):.1f} {at:.1f}H{x(bar.high):.1f}"/>')
+            parts.append(f'<circle class="dot {style}" cx="{x(bar.value):.1f}" cy="{at:.1f}" r="4.5"/>')
+            parts.append(_text(WIDTH - 4, at + 4, f"{bar.value:.3f}", "end"))
+    return _svg(WIDTH, height, "Success by subgroup, with 95 % intervals", parts)
 
 
 def _svg(width: float, height: float, name: str, parts: Sequence[str]) -> Markup:

@@ -13,6 +13,7 @@ from understudy.audit.membership.risk import WHO, Risk
 from understudy.audit.policy import Policy
 from understudy.audit.rare import Flag
 from understudy.audit.subgroups import SubgroupRisk
+from understudy.audit.targeted import TargetedResult
 from understudy.audit.tier0 import CopyTest, IdentifierMatch
 from understudy.errors import ArtifactError
 from understudy.schema import first_problem
@@ -53,6 +54,7 @@ class AuditReport(Record):
         rows: rows read of each table: members, nonmembers, reference, synthetic.
         notes: what was sampled down, in sentences.
         policy, risks, criteria, copies, identifiers, flags, controls: see their classes.
+        targeted: attacks on single people, where they were asked for.
         subgroups: the success of the attacks on groups of units, by the name of the attack.
         dcr_share: `closest.dcr_share`; for information.
         seconds: what the audit took.
@@ -69,6 +71,7 @@ class AuditReport(Record):
     policy: Policy
     risks: tuple[Risk, ...]
     criteria: tuple[CriterionRisk, ...]
+    targeted: TargetedResult | None
     subgroups: dict[str, tuple[SubgroupRisk, ...]]
     copies: tuple[CopyTest, ...]
     identifiers: tuple[IdentifierMatch, ...]
@@ -129,4 +132,4 @@ class AuditReport(Record):
             for r in (r for r in self.risks if r.stratum == stratum):
                 values[f"auc_{r.attack}{suffix}"] = r.auc
                 values[f"tpr_{r.attack}{suffix}"] = r.tpr
-        return values
+        return values | (self.targeted.metrics() if self.targeted is not None else {})

@@ -120,33 +120,33 @@ def intervals(bars: Sequence[Bar], limit: float) -> Markup:
 
 def rates(found: Sequence[Rate], limit: float) -> Markup:
     """Success on members beside the control and a naive guess, one attack per line, and the residual risk's bound."""
-    row, left, right, top, bottom = 22.0, 196.0, 62.0, 8.0, 40.0
+    width, row, left, right, top, bottom = 640.0, 21.0, 330.0, 70.0, 8.0, 40.0
     titles = list(dict.fromkeys(r.criterion for r in found))
     height = top + row * (len(found) + len(titles)) + bottom
 
     def x(rate: float) -> float:
-        return left + rate * (WIDTH - left - right)
+        return left + rate * (width - left - right)
 
     base, at = height - bottom, top - row / 2
     parts = [f'<path class="grid-line" d="M{x(r):.1f} {top}V{base:.1f}"/>' for r in (0, 0.25, 0.5, 0.75, 1)]
     parts += [_text(x(r), base + 16, f"{r:.0%}") for r in (0, 0.5, 1)]
-    parts.append(_text((left + WIDTH - right) / 2, height - 6, "of people the attack succeeds with"))
+    parts.append(_text((left + width - right) / 2, height - 6, "of people the attack succeeds with"))
     for title in titles:
         at += row
         parts.append(_text(0, at + 4, title, "start", ' font-weight="600"'))
         if title == titles[0]:
-            parts.append(_text(WIDTH, at + 4, "adds at most", "end"))
+            parts.append(_text(width, at + 4, "adds at most", "end"))
         for r in (r for r in found if r.criterion == title):
             at += row
             over = "over" if r.judged and r.rho_upper > limit else "within"
             label = r.detail if r.who == "all" else f"{r.detail}, {r.who}"
-            parts.append(_text(left - 10, at + 4, label if len(label) <= 34 else f"{label[:33]}…", "end"))
+            parts.append(_text(left - 10, at + 4, label if len(label) <= 52 else f"{label[:51]}…", "end"))
             parts.append(f'<path class="bar {over}" d="M{x(r.low):.1f} {at:.1f}H{x(r.high):.1f}"/>')
             parts.append(f'<path class="control" d="M{x(r.control):.1f} {at - 7:.1f}V{at + 7:.1f}"/>')
             parts.append(f'<circle class="naive" cx="{x(r.baseline):.1f}" cy="{at:.1f}" r="3"/>')
             parts.append(f'<circle class="dot {over}" cx="{x(r.value):.1f}" cy="{at:.1f}" r="4.5"/>')
-            parts.append(_text(WIDTH, at + 4, f"{r.rho_upper:.1%}" if r.judged else f"({r.rho_upper:.0%})", "end"))
-    return _svg(WIDTH, height, "Success of the attacks on members, on the control, and of a naive guess", parts)
+            parts.append(_text(width, at + 4, f"{max(r.rho_upper, 0):.1%}" if r.judged else f"({max(r.rho_upper, 0):.0%})", "end"))
+    return _svg(width, height, "Success of the attacks on members, on the control, and of a naive guess", parts)
 
 
 def groups(bars: Sequence[Bar]) -> Markup:

@@ -158,15 +158,15 @@ def _band(report: AuditReport, smallest: float) -> tuple[str, list[tuple[float, 
 
 def _bar(risk: Risk, report: AuditReport) -> plots.Bar:
     policy = report.policy
-    judged = auc_required(risk.stratum, risk.n_in, risk.n_out, policy)
-    over = risk.auc_low > policy.max_auc or (judged and risk.auc_upper > policy.max_auc)
+    judged = risk.gated and auc_required(risk.stratum, risk.n_in, risk.n_out, policy)
+    over = risk.gated and risk.auc_low > policy.max_auc or (judged and risk.auc_upper > policy.max_auc)
     group = f"{WHO[risk.stratum].capitalize()}: {risk.n_in:,} and {risk.n_out:,}"
     return plots.Bar(group, ATTACKS[risk.attack].title, risk.auc_low, risk.auc, risk.auc_high, over)
 
 
 def _line(risk: Risk, report: AuditReport) -> Line:
     policy, attack = report.policy, ATTACKS[risk.attack]
-    judged = auc_required(risk.stratum, risk.n_in, risk.n_out, policy)
+    judged = risk.gated and auc_required(risk.stratum, risk.n_in, risk.n_out, policy)
     known = risk.level is not None
     return Line(
         title=attack.title,
@@ -177,6 +177,6 @@ def _line(risk: Risk, report: AuditReport) -> Line:
         auc_limit=f"{policy.max_auc:.3f}" if judged else "–",
         tpr=f"{risk.tpr:.1%} at {risk.level:.0%}" if known else "–",
         tpr_bound=f"{risk.tpr_upper:.1%}" if known else "–",
-        tpr_limit=f"{policy.tpr_ratio * risk.level:.0%}" if risk.level is not None and risk.supported else "–",
-        over=bool(not_cleared(risk, policy)),
+        tpr_limit=f"{policy.tpr_ratio * risk.level:.0%}" if risk.level is not None and risk.supported and risk.gated else "–",
+        over=risk.gated and bool(not_cleared(risk, policy)),
     )

@@ -74,7 +74,7 @@ def add_key(
 
 @log_app.command("verify")
 def verify_log(
-    files: Annotated[list[Path], typer.Argument(help="The current file (its rotated ones are found), or all, in order.")],
+    files: Annotated[list[Path], typer.Argument(help="The current file (rotated ones are found), or all in order.")],
     head: Annotated[str, typer.Option(help="A hash noted earlier, which must be in the log.")] = "",
     as_json: Json = False,
 ) -> None:

@@ -39,6 +39,7 @@ class AuditLog:
 
     def __init__(self, path: Path, rotate_bytes: int) -> None:
         self.path, self.rotate_bytes = path, rotate_bytes
+        self._hash, self._size = START, 0
         self._queue: queue.SimpleQueue[Waiting | None] = queue.SimpleQueue()
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -66,7 +67,8 @@ class AuditLog:
 
     def rows_today(self) -> dict[str, int]:
         """Rows that were granted since midnight UTC, by client."""
-        day, found = now()[:10], {}
+        day = now()[:10]
+        found: dict[str, int] = {}
         for file in reversed(log_files(self.path)):
             first = None
             for record in _records(file):
@@ -130,7 +132,7 @@ class AuditLog:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             os.close(self._file)
-            raise ConfigError(f"audit log {self.path}: another server writes it; give each its own --audit-log") from None
+            raise ConfigError(f"audit log {self.path}: another server writes it; give another --audit-log") from None
         directory = os.open(self.path.parent, os.O_RDONLY)
         try:
             os.fsync(directory)

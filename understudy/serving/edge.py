@@ -17,7 +17,9 @@ from understudy.serving.service import Ask, Service
 from understudy.serving.settings import LOOPBACK
 
 logger = logging.getLogger("understudy.serving")
-OPEN = re.compile(r"/|/metrics|/openapi\.json|/favicon\.ico|/v2/health/(live|ready)|/v2/models/[^/]+(/versions/[^/]+)?/ready")
+OPEN = re.compile(
+    r"/|/metrics|/openapi\.json|/favicon\.ico|/v2/health/(live|ready)|/v2/models/[^/]+(/versions/[^/]+)?/ready"
+)
 """Paths that need no key: they tell nothing of the model."""
 ADMIN = "/v2/repository/"
 BODY_SECONDS = 30.0

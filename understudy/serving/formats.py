@@ -43,7 +43,7 @@ def negotiated(accept: str | None) -> Format:
             best = quality, _ALIASES[media]
     if best is None:
         raise Refusal(
-            f"Accept: {(accept or '')[:100]!r} names no format that can be sent; it can be: {', '.join(MEDIA.values())}",
+            f"Accept: {(accept or '')[:100]!r} names no format that can be sent; those are {', '.join(MEDIA.values())}",
             status=406, field="accept",
         )  # fmt: skip
     return best[1]

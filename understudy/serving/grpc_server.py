@@ -20,8 +20,9 @@ from understudy.serving.service import Service
 MOST_SENT_BYTES = 256 << 20
 OPEN = ("ServerLive", "ServerReady", "ModelReady", "ServerMetadata")
 CODES = {
-    401: grpc.StatusCode.UNAUTHENTICATED, 403: grpc.StatusCode.PERMISSION_DENIED, 409: grpc.StatusCode.FAILED_PRECONDITION,
-    413: grpc.StatusCode.OUT_OF_RANGE, 429: grpc.StatusCode.RESOURCE_EXHAUSTED, 503: grpc.StatusCode.UNAVAILABLE,
+    401: grpc.StatusCode.UNAUTHENTICATED, 403: grpc.StatusCode.PERMISSION_DENIED,
+    409: grpc.StatusCode.FAILED_PRECONDITION, 413: grpc.StatusCode.OUT_OF_RANGE,
+    429: grpc.StatusCode.RESOURCE_EXHAUSTED, 503: grpc.StatusCode.UNAVAILABLE,
     504: grpc.StatusCode.DEADLINE_EXCEEDED, 507: grpc.StatusCode.UNAVAILABLE,
 }  # fmt: skip
 
@@ -80,7 +81,8 @@ class KeyedGRPCServer(GRPCServer):  # type: ignore[misc]
         )
         inference = InferenceServicer(self._data_plane, self._model_repository_handlers)
         add_GRPCInferenceServiceServicer_to_server(inference, self._server)
-        add_ModelRepositoryServiceServicer_to_server(ModelRepositoryServicer(self._model_repository_handlers), self._server)
+        repository = ModelRepositoryServicer(self._model_repository_handlers)
+        add_ModelRepositoryServiceServicer_to_server(repository, self._server)
         address = f"{settings.host}:{settings.grpc_port}"
         if settings.tls_cert and settings.tls_key:
             pair = (settings.tls_key.read_bytes(), settings.tls_cert.read_bytes())

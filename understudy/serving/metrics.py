@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from prometheus_client import CONTENT_TYPE_LATEST, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST, Counter, Gauge, Histogram, disable_created_metrics, generate_latest
 
 from understudy.serving.refusal import REASONS
 
+disable_created_metrics()  # a series more for every counter, which nothing uses
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 REQUESTS = Counter("understudy_requests", "Requests, by route and HTTP status", ["route", "status"])
 ROWS = Counter("understudy_rows", "Rows sent, by route", ["route"])

@@ -47,7 +47,7 @@ def document() -> dict[str, Any]:
 
 
 def _operation(summary: str, body: type[BaseModel]) -> dict[str, Any]:
-    rows = {media: {"schema": {}} for media in MEDIA.values()}
+    rows: dict[str, Any] = {media: {"schema": {}} for media in MEDIA.values()}
     return {
         "summary": summary,
         "requestBody": {

@@ -21,6 +21,7 @@ from understudy.serving.served import Served, Source
 from understudy.serving.service import Service
 
 logger = logging.getLogger("understudy.serving")
+Found = list[ModelSettings]
 Loader = Callable[[str], Awaitable[bool]]
 RUNTIME = "understudy.serving.runtime.SyntheticModel"
 
@@ -45,10 +46,10 @@ class Repository(ModelRepository):
         """How MLServer makes a model of these settings."""
         return SyntheticModel(settings, self.service, self._latest)
 
-    async def list(self) -> list[ModelSettings]:
+    async def list(self) -> Found:
         return [self.present()]
 
-    async def find(self, name: str) -> list[ModelSettings]:
+    async def find(self, name: str) -> Found:
         """Read the model again. Raises MLServerError, and counts it, where that fails."""
         if name != self.name:
             raise ModelNotFound(name)

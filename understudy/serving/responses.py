@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
 from starlette.responses import JSONResponse, Response
@@ -20,8 +20,8 @@ class Streamed(Response):
     """A body in parts. When the client goes, or `deadline` (in the loop's time) passes, the parts are closed and the
     connection is cut, so that nobody takes half an answer for a whole one."""
 
-    def __init__(self, parts: AsyncIterator[bytes], headers: dict[str, str], deadline: float) -> None:
-        super().__init__(None, 200)
+    def __init__(self, parts: AsyncGenerator[bytes, None], headers: dict[str, str], deadline: float) -> None:
+        super().__init__(status_code=200)
         self.parts, self.deadline = parts, deadline
         self.raw_headers = [(k.lower().encode(), v.encode()) for k, v in headers.items()]
 
@@ -43,7 +43,7 @@ class Streamed(Response):
 
     async def _send(self, send: Send) -> None:
         await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
-        async with aclosing(self.parts) as parts:  # type: ignore[type-var]
+        async with aclosing(self.parts) as parts:
             async for part in parts:
                 if part:
                     await send({"type": "http.response.body", "body": part, "more_body": True})

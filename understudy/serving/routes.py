@@ -1,9 +1,9 @@
-"""The plain HTTP routes: POST /sample, POST /impute, GET /model, GET /reference, /metrics, /openapi.json and the page."""
+"""The plain HTTP routes: POST /sample and /impute, GET /model, /reference, /metrics, /openapi.json and the page."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from dataclasses import asdict
 from typing import Any
 
@@ -77,7 +77,8 @@ class Routes:
             self._reference = served, summary
         await self.service.noted(ask)
         metrics.ended(ask.route, 200, ask.seconds())
-        return JSONResponse({"model": served.facts.name, "version": served.facts.version, "columns": self._reference[1]})
+        facts = served.facts
+        return JSONResponse({"model": facts.name, "version": facts.version, "columns": self._reference[1]})
 
     async def model(self, request: Request, ask: Ask) -> Response:
         """What is served: facts, schema, limits."""
@@ -102,7 +103,7 @@ class Routes:
         return Response(page.HTML, media_type="text/html", headers=page.HEADERS)
 
 
-async def _answer(ask: Ask, parts: AsyncIterator[bytes], encoder: Encoder, many: bool) -> Response:
+async def _answer(ask: Ask, parts: AsyncGenerator[bytes, None], encoder: Encoder, many: bool) -> Response:
     """The first part is made here, so that what can't be answered is an error and not a broken stream."""
     first = await anext(parts)
     facts = ask.served.facts if ask.served else None
@@ -118,14 +119,14 @@ async def _answer(ask: Ask, parts: AsyncIterator[bytes], encoder: Encoder, many:
     return Streamed(_whole(first, parts, encoder), headers, ask.deadline)
 
 
-async def _whole(first: bytes, parts: AsyncIterator[bytes], encoder: Encoder) -> AsyncIterator[bytes]:
+async def _whole(first: bytes, parts: AsyncGenerator[bytes, None], encoder: Encoder) -> AsyncGenerator[bytes, None]:
     try:
         yield first
         async for part in parts:
             yield part
         yield await asyncio.to_thread(encoder.finish)
     finally:
-        await parts.aclose()  # type: ignore[attr-defined]
+        await parts.aclose()
 
 
 def _headers(fmt: Format) -> dict[str, str]:

@@ -1,8 +1,8 @@
 """The MLServer runtime: a generator behind the V2 (Open Inference) protocol, over REST and gRPC.
 
-With `understudy serve` it shares the server's service. A stock `mlserver start` loads it too, from a model-settings.json
-with "implementation": "understudy.serving.runtime.SyntheticModel"; the model is `parameters.uri`, and
-`parameters.extra` takes the names of `ServeSettings`.
+With `understudy serve` it shares the server's service. A stock `mlserver start` loads it too, from a
+model-settings.json with "implementation": "understudy.serving.runtime.SyntheticModel"; the model is `parameters.uri`,
+and `parameters.extra` takes the names of `ServeSettings`.
 """
 
 from __future__ import annotations
@@ -53,8 +53,8 @@ class SyntheticModel(MLModel):
                 self._service, self._served = await asyncio.to_thread(self._stand_alone)
             except UnderstudyError as e:
                 raise MLServerError(str(e), e.http_status) from None
-        self.inputs, self.outputs = input_metadata(), output_metadata(self._served.schema)
-        self.service.serve(self._served)
+        self.inputs, self.outputs = input_metadata(), output_metadata(self.served.schema)
+        self.service.serve(self.served)
         return True
 
     async def unload(self) -> bool:
@@ -96,7 +96,7 @@ class SyntheticModel(MLModel):
                 if request.format:
                     raise Refusal("format: a V2 stream has tensors; leave it out, or POST /sample", field="format")
                 most = self.service.settings.max_rows
-                async with aclosing(self.service.sampled(ask, request, self._split, most, self.served)) as parts:  # type: ignore[type-var]
+                async with aclosing(self.service.sampled(ask, request, self._split, most, self.served)) as parts:
                     async for several in parts:
                         for outputs in several:
                             yield self._response(outputs)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
@@ -75,7 +75,9 @@ class Sampling:
         self._small = ThreadPoolExecutor(2, "sampling-small")
         self._stock: tuple[Served, Stock] | None = None
 
-    async def batches(self, served: Served, request: SampleRequest, encode: Encode, deadline: float) -> AsyncIterator[Any]:
+    async def batches(
+        self, served: Served, request: SampleRequest, encode: Encode, deadline: float
+    ) -> AsyncGenerator[Any, None]:
         """`encode` of each batch of the rows asked for. Raises ConfigError for conditions that can't be met, and
         TimeoutError after `deadline`, in the loop's time."""
         if request.seed is None and not request.where and request.n_rows <= Stock.MOST:

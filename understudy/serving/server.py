@@ -132,7 +132,8 @@ class EdgedRESTServer(RESTServer):  # type: ignore[misc]
     """MLServer's REST server with our routes before its own, behind the edge."""
 
     def attach(self, service: Service) -> None:
-        self._service, self._server = service, None
+        self._service = service
+        self._server: _Server | None = None
         self._app.router.routes[:0] = Routes(service).all()
         self._app.openapi_url = None
         handlers = {MLServerError: self._refused, RequestValidationError: self._malformed, HTTPException: self._http}
@@ -144,14 +145,14 @@ class EdgedRESTServer(RESTServer):  # type: ignore[misc]
 
     async def start(self) -> None:
         settings = self._service.settings
-        self._server = _Server(
+        self._server = server = _Server(
             uvicorn.Config(
                 Edge(self._app, self._service), host=settings.host, port=settings.port, log_config=None,
                 access_log=False, server_header=False, lifespan="off", ws="none",
                 timeout_graceful_shutdown=STOP_SECONDS, ssl_certfile=settings.tls_cert, ssl_keyfile=settings.tls_key,
             )  # fmt: skip
         )
-        await self._server.serve()
+        await server.serve()
 
     async def _refused(self, request: Request, e: MLServerError) -> Response:
         if isinstance(e, V2Refusal):
@@ -214,4 +215,4 @@ def _check_tls(settings: ServeSettings) -> None:
     try:
         ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(settings.tls_cert, settings.tls_key)
     except (OSError, ssl.SSLError) as e:
-        raise ConfigError(f"TLS {settings.tls_cert}: can't be used ({e}); give the PEM files of a certificate") from None
+        raise ConfigError(f"TLS {settings.tls_cert}: can't be used ({e}); give PEM files of one pair") from None

@@ -6,7 +6,7 @@ import asyncio
 import logging
 import time
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Any
@@ -77,6 +77,7 @@ class Service:
         if settings.rows_per_day is not None:
             self.quota.restore(self.log.rows_today())
         self.admission = Admission(settings.max_requests)
+        metrics.IN_PROGRESS.set_function(lambda: self.admission.present)
         self.sampling = Sampling(settings.concurrency)
         self.current: Served | None = None
 
@@ -104,7 +105,8 @@ class Service:
 
     async def refused(self, ask: Ask, error: UnderstudyError, field_: str = "") -> Refusal:
         """Log a request that is refused; the answer to it, which is 507 where it can't be logged."""
-        found = refusal(error, field_)
+        about = "where" if str(error).startswith("where") else ""  # what generators say of a condition
+        found = refusal(error, field_ or about)
         if not isinstance(error, StorageError):
             try:
                 await self.log.write(ask.record(found.http_status, str(found)))
@@ -121,7 +123,7 @@ class Service:
 
     async def sampled(
         self, ask: Ask, request: SampleRequest, encode: Encode, most_rows: int, served: Served | None = None
-    ) -> AsyncIterator[Any]:
+    ) -> AsyncGenerator[Any, None]:
         """`encode` of each batch of rows, the first after the request is logged.
 
         Raises UnderstudyError before the first; later a time-out or a client that goes is logged as a second record.
@@ -132,11 +134,11 @@ class Service:
         ask.conditions, ask.columns = request.conditions(), request.columns
         with self.admission.admitted():
             batches = self.sampling.batches(ask.served, request, encode, ask.deadline)
-            async with aclosing(self._granted(ask, batches)) as granted:  # type: ignore[type-var]
+            async with aclosing(self._granted(ask, batches)) as granted:
                 async for found in granted:
                     yield found
 
-    async def imputed(self, ask: Ask, request: ImputeRequest, encode: Encode) -> AsyncIterator[Any]:
+    async def imputed(self, ask: Ask, request: ImputeRequest, encode: Encode) -> AsyncGenerator[Any, None]:
         """`encode` of the rows with their missing cells filled. Raises UnderstudyError."""
         ask.served = self.model()
         ask.n_rows, ask.seeded = len(request.rows), request.seed is not None
@@ -157,20 +159,20 @@ class Service:
             rng = np.random.default_rng(request.seed)
             return encode(to_arrow(generator.impute(table, rng=rng, likely=request.likely)))
 
-        async def once() -> AsyncIterator[Any]:
+        async def once() -> AsyncGenerator[Any, None]:
             yield await self.sampling.run(work, ask.deadline)
 
         with self.admission.admitted():
-            async with aclosing(self._granted(ask, once())) as granted:  # type: ignore[type-var]
+            async with aclosing(self._granted(ask, once())) as granted:
                 async for found in granted:
                     yield found
 
-    async def _granted(self, ask: Ask, batches: AsyncIterator[Any]) -> AsyncIterator[Any]:
+    async def _granted(self, ask: Ask, batches: AsyncGenerator[Any, None]) -> AsyncGenerator[Any, None]:
         assert ask.caller is not None, "identify comes first"
         client, begun, status = ask.caller.client, False, 200
         self.quota.take(client, ask.n_rows)
         try:
-            async with aclosing(batches) as drawn:  # type: ignore[type-var]
+            async with aclosing(batches) as drawn:
                 async for found in drawn:
                     if not begun:
                         await self.noted(ask)

@@ -141,7 +141,7 @@ def _json_lines(batch: pa.Table) -> bytes:
         batch = batch.set_column(i, batch.schema.names[i], batch.column(i).cast(pa.string()))
     whole = {pa.int64(): pd.Int64Dtype(), pa.bool_(): pd.BooleanDtype()}  # which stay whole beside missing ones
     frame = batch.replace_schema_metadata().to_pandas(types_mapper=whole.get)
-    return str(frame.to_json(orient="records", lines=True, force_ascii=False)).encode()
+    return str(frame.to_json(orient="records", lines=True, force_ascii=False, double_precision=15)).encode()
 
 
 def _quality(text: str) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import numpy as np
@@ -52,15 +53,25 @@ def read_request(payload: InferenceRequest) -> SampleRequest:
 
 
 def tensors(table: pa.Table, schema: TableSchema) -> list[ResponseOutput]:
-    """One output a column, by MLServer's pandas codec. A missing number is NaN, which gRPC can carry and JSON has as
-    null; other missing values make their column one of JSON texts."""
+    """One output a column, which MLServer's pandas codec decodes. A missing number is NaN, which gRPC can carry and
+    JSON has as null. Another column that may have missing values holds JSON texts (content type `pd_json`)."""
     table = plain(table, schema)
-    frame = pd.DataFrame({name: _series(table.column(name)) for name in table.column_names})
-    outputs = list(PandasCodec.encode_outputs(frame))
-    for output, name in zip(outputs, frame.columns, strict=True):
-        if frame[name].dtype.kind == "f":
-            output.data = TensorData(frame[name].tolist())  # the codec has None for NaN, which gRPC can't carry
-    return outputs
+    return [_output(name, table.column(name), schema.column(name).nullable) for name in table.column_names]
+
+
+def _output(name: str, values: pa.ChunkedArray, nullable: bool) -> ResponseOutput:
+    number = pa.types.is_integer(values.type) or pa.types.is_floating(values.type)
+    if pa.types.is_temporal(values.type):
+        values = values.cast(pa.string())
+    if nullable and not number:  # the codec can't: it takes text for a number and looks for NaN
+        data = [json.dumps(x, ensure_ascii=False).encode() for x in values.to_pylist()]
+        parameters = Parameters(content_type=PandasCodec.JsonContentType)
+        return ResponseOutput(name=name, shape=[len(data), 1], datatype="BYTES", data=data, parameters=parameters)
+    frame = pd.DataFrame({name: values.to_pandas()})  # whole numbers beside missing ones become floats
+    output: ResponseOutput = PandasCodec.encode_outputs(frame)[0]
+    if frame[name].dtype.kind == "f":
+        output.data = TensorData(frame[name].tolist())  # the codec has None for NaN, which gRPC can't carry
+    return output
 
 
 def file_tensor(table: pa.Table, schema: TableSchema, fmt: Format) -> list[ResponseOutput]:
@@ -87,16 +98,6 @@ def _datatype(column: Column) -> str:
     if column.kind == "numerical":
         return "INT64" if column.integer and not column.nullable else "FP64"
     return "BOOL" if column.kind == "boolean" and not column.nullable else "BYTES"
-
-
-def _series(values: pa.ChunkedArray) -> pd.Series:
-    if pa.types.is_integer(values.type) or pa.types.is_floating(values.type):
-        return pd.Series(values.to_pandas())  # whole numbers beside missing ones become floats
-    if pa.types.is_boolean(values.type) and not values.null_count:
-        return pd.Series(values.to_pandas())
-    if pa.types.is_temporal(values.type):
-        values = values.cast(pa.string())
-    return pd.Series(values.to_pylist(), dtype=object)
 
 
 def _flat(data: Any) -> list[Any]:

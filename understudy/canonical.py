@@ -98,7 +98,16 @@ def _boolean(values: pd.Series) -> pd.Series:
     words = {"true": True, "false": False, "1": True, "0": False, "1.0": True, "0.0": False}
     if values.dtype.kind != "b" and not isinstance(values.dtype, pd.BooleanDtype):
         text = values.astype(object)
-        mapped = text.map(lambda v: v if v is None or v is pd.NA or v != v else words[str(v).strip().lower()])
+
+        def truth(value: Any) -> Any:
+            if value is None or value is pd.NA or value != value:
+                return value
+            word = str(value).strip().lower()
+            if word not in words:
+                raise ValueError(f"{word[:40]!r} is neither true nor false")
+            return words[word]
+
+        mapped = text.map(truth)
         values = mapped.astype("boolean")
     return values.astype("boolean" if values.isna().any() else "bool")
 

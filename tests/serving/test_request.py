@@ -35,7 +35,7 @@ WRONG = [
     (b'{"n_rows": 1, "format": "xls"}', "format"),
 ]
 IMPOSSIBLE = [
-    ({"n_rows": 101}, "n_rows", 413),
+    ({"n_rows": 101}, "n_rows", 400),
     ({"n_rows": 1, "where": {"agee": 3}}, "where.agee", 400),
     ({"n_rows": 1, "where": {"region": {"min": 3}}}, "where.region", 400),
     ({"n_rows": 1, "columns": ["age", "nope"]}, "columns.1", 400),

@@ -7,6 +7,7 @@ import logging
 import re
 from typing import Any
 
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from understudy.errors import UnderstudyError
@@ -18,7 +19,7 @@ from understudy.serving.settings import LOOPBACK
 
 logger = logging.getLogger("understudy.serving")
 OPEN = re.compile(
-    r"/|/metrics|/openapi\.json|/favicon\.ico|/v2/health/(live|ready)|/v2/models/[^/]+(/versions/[^/]+)?/ready"
+    r"/|/metrics|/favicon\.ico|/v2/health/(live|ready)|/v2/models/[^/]+(/versions/[^/]+)?/ready"
 )
 """Paths that need no key: they tell nothing of the model."""
 ADMIN = "/v2/repository/"
@@ -36,11 +37,11 @@ class Edge:
             if scope["type"] == "lifespan":
                 await self.app(scope, receive, send)
             return
-        started = False
+        sent = {"started": False, "ended": False}
 
         async def noting(message: Message) -> None:
-            nonlocal started
-            started = True
+            sent["started"] = True
+            sent["ended"] = message["type"] == "http.response.body" and not message.get("more_body", False)
             await send(message)
 
         ask = self.service.ask(_route(scope["path"]))
@@ -55,11 +56,11 @@ class Edge:
         except Exception:
             # The last resort: a bug is logged with its trace, and the client learns no more than the request's id.
             logger.exception("request %s to %s", ask.request_id, ask.route)
-            broken = Refusal(f"internal error; tell the server's owner the request's id {ask.request_id}", status=500)
-            refused = await self.service.refused(ask, broken)
-            if started:
-                raise
-            await error_response(refused)(scope, receive, send)
+            if not sent["started"]:
+                answer = await broken(self.service, ask)
+                await answer(scope, receive, send)
+            elif not sent["ended"]:
+                raise Interrupted from None
 
     async def _admit(self, scope: Scope, receive: Receive, ask: Ask) -> bytes:
         """Who asks, noted in the scope; the body. Raises Refusal."""
@@ -74,6 +75,12 @@ class Edge:
                 await self.service.noted(ask, reason=path[:200])
         scope[ASK] = ask
         return await _body(headers, receive, self.service.settings.max_body_bytes)
+
+
+async def broken(service: Service, ask: Ask) -> Response:
+    """Log a request that met a bug, and answer it."""
+    message = f"internal error; tell the server's owner the request's id {ask.request_id}"
+    return error_response(await service.refused(ask, Refusal(message, status=500, field="request")))
 
 
 def _check_local(headers: dict[str, str]) -> None:

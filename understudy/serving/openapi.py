@@ -1,14 +1,14 @@
-"""The OpenAPI document of the plain routes, made from the models that check the requests."""
+"""The OpenAPI document of the plain routes, made from what checks requests and from the schema that is served."""
 
 from __future__ import annotations
 
-from functools import cache
 from typing import Any
 
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from understudy import __version__
+from understudy.schema import TableSchema
 from understudy.serving.formats import MEDIA
 from understudy.serving.request import ImputeRequest, SampleRequest
 
@@ -24,11 +24,13 @@ _REFUSED = {"400": "a field is wrong", "401": "no key, or an unknown one", "406"
             "507": "the audit log can't be written"}  # fmt: skip
 
 
-@cache
-def document() -> dict[str, Any]:
+def document(served: TableSchema | None, most_rows: int) -> dict[str, Any]:
+    """With a model, its columns are named, so that documentation, clients and fuzzers know them."""
     _, schemas = models_json_schema(
         [(SampleRequest, "validation"), (ImputeRequest, "validation")], ref_template="#/components/schemas/{model}"
     )
+    if served is not None:
+        _name_columns(schemas["$defs"], served, most_rows)
     return {
         "openapi": "3.1.0",
         "info": {"title": "understudy", "version": __version__},
@@ -44,6 +46,17 @@ def document() -> dict[str, Any]:
         },
         "security": [{"key": []}, {}],
     }
+
+
+def _name_columns(models: dict[str, Any], served: TableSchema, most_rows: int) -> None:
+    sample, impute = models["SampleRequest"]["properties"], models["ImputeRequest"]["properties"]
+    sample["n_rows"]["maximum"] = most_rows
+    released, modelled = [c.name for c in served.released], [c.name for c in served.modelled]
+    names, where = sample["columns"]["anyOf"][0], sample["where"]["anyOf"][0]
+    names["items"], names["uniqueItems"] = {"type": "string", "enum": released}, True
+    where |= {"properties": dict.fromkeys(modelled, where.pop("additionalProperties")), "additionalProperties": False}
+    cells = impute["rows"]["items"]  # other columns may come too, and stay as they are
+    cells["properties"] = dict.fromkeys(modelled, cells["additionalProperties"])
 
 
 def _operation(summary: str, body: type[BaseModel]) -> dict[str, Any]:

@@ -61,7 +61,7 @@ class SampleRequest(BaseModel):
         """Raises Refusal for too many rows, or for columns that can't be asked for."""
         if self.n_rows > most_rows:
             raise Refusal(
-                f"n_rows is {self.n_rows:,}; the most of one request is {most_rows:,}", status=413, field="n_rows"
+                f"n_rows is {self.n_rows:,}; the most of one request is {most_rows:,}", field="n_rows"
             )
         modelled, released = [c.name for c in schema.modelled], [c.name for c in schema.released]
         for name, wanted in (self.where or {}).items():

@@ -97,7 +97,8 @@ class Routes:
         return Response(metrics.exposition(), media_type=metrics.CONTENT_TYPE)
 
     async def openapi(self, request: Request) -> Response:
-        return JSONResponse(openapi.document())
+        served = self.service.current
+        return JSONResponse(openapi.document(served.schema if served else None, self.service.settings.max_rows))
 
     async def page(self, request: Request) -> Response:
         return Response(page.HTML, media_type="text/html", headers=page.HEADERS)

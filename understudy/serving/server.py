@@ -23,7 +23,7 @@ from starlette.responses import Response
 
 from understudy import __version__
 from understudy.errors import ConfigError
-from understudy.serving.edge import Edge
+from understudy.serving.edge import Edge, broken
 from understudy.serving.grpc_server import KeyedGRPCServer
 from understudy.serving.refusal import Refusal
 from understudy.serving.repository import Repository, watch
@@ -137,7 +137,7 @@ class EdgedRESTServer(RESTServer):  # type: ignore[misc]
         self._app.router.routes[:0] = Routes(service).all()
         self._app.openapi_url = None
         handlers = {MLServerError: self._refused, RequestValidationError: self._malformed, HTTPException: self._http}
-        self._app.exception_handlers.update(handlers)
+        self._app.exception_handlers.update({**handlers, Exception: self._broken})
 
     @property
     def started(self) -> bool:
@@ -153,6 +153,10 @@ class EdgedRESTServer(RESTServer):  # type: ignore[misc]
             )  # fmt: skip
         )
         await server.serve()
+
+    async def _broken(self, request: Request, e: Exception) -> Response:
+        """The edge logs the trace."""
+        return await broken(self._service, request.scope[ASK])
 
     async def _refused(self, request: Request, e: MLServerError) -> Response:
         if isinstance(e, V2Refusal):

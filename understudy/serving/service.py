@@ -105,7 +105,8 @@ class Service:
 
     async def refused(self, ask: Ask, error: UnderstudyError, field_: str = "") -> Refusal:
         """Log a request that is refused; the answer to it, which is 507 where it can't be logged."""
-        about = "where" if str(error).startswith("where") else ""  # what generators say of a condition
+        # What generators say is about a condition, or about a cell of the rows to fill.
+        about = "rows" if ask.route == "/impute" else "where" if str(error).startswith("where") else ""
         found = refusal(error, field_ or about)
         if not isinstance(error, StorageError):
             try:
@@ -183,7 +184,8 @@ class Service:
             message = f"the request took longer than {self.settings.timeout_s:g} s; ask for fewer rows"
             raise Refusal(message, status=504, field="n_rows") from None
         except (asyncio.CancelledError, GeneratorExit):
-            status = 499
+            late = asyncio.get_running_loop().time() >= ask.deadline
+            status = 504 if late else 499
             raise
         except BaseException:
             status = 500

@@ -153,6 +153,7 @@ def test_a_client_that_stalls_is_cut_off_and_others_are_served(model: Path, tmp_
             assert server.sample(n_rows=70_000, seed=1)[0] == 200
             until(lambda: server.records()[-1]["status"] == 504)
         assert server.records()[-1]["reason"] == "time-out"
+        assert [r["status"] for r in server.records()] == [200, 200, 504]
         until(lambda: server.metric("understudy_requests_in_progress") == 0)
 
 

@@ -59,10 +59,12 @@ class SyntheticModel(MLModel):
 
     async def unload(self) -> bool:
         """Requests in progress keep the model until they end."""
-        if self.service.current is self._served:
-            self.service.serve(None)
+        if self._service is None:
+            return True
+        if self._service.current is self._served:
+            self._service.serve(None)
         if self._own:
-            self.service.close()
+            self._service.close()
         return True
 
     async def metadata(self) -> MetadataModelResponse:
@@ -105,12 +107,14 @@ class SyntheticModel(MLModel):
 
     @property
     def service(self) -> Service:
-        assert self._service is not None, "load comes first"
+        if self._service is None:
+            raise AttributeError("no service before load")  # MLServer looks at all attributes before it loads
         return self._service
 
     @property
     def served(self) -> Served:
-        assert self._served is not None, "load comes first"
+        if self._served is None:
+            raise AttributeError("no model before load")
         return self._served
 
     def _request(self, ask: Ask, payload: InferenceRequest) -> SampleRequest:

@@ -156,6 +156,8 @@ class EdgedRESTServer(RESTServer):  # type: ignore[misc]
 
     async def _broken(self, request: Request, e: Exception) -> Response:
         """The edge logs the trace."""
+        if isinstance(e, Interrupted):  # the answer has begun, and this one isn't sent
+            return Response()
         return await broken(self._service, request.scope[ASK])
 
     async def _refused(self, request: Request, e: MLServerError) -> Response:

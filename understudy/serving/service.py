@@ -107,7 +107,7 @@ class Service:
         """Log a request that is refused; the answer to it, which is 507 where it can't be logged."""
         # What generators say is about a condition, or about a cell of the rows to fill.
         about = "rows" if ask.route == "/impute" else "where" if str(error).startswith("where") else ""
-        found = refusal(error, field_ or about)
+        found = refusal(error, "audit log" if isinstance(error, StorageError) else field_ or about)
         if not isinstance(error, StorageError):
             try:
                 await self.log.write(ask.record(found.http_status, str(found)))

@@ -96,6 +96,8 @@ async def ask_until(end: float, port: int, load: Load, path: str, body: bytes, r
         load.seconds.append(time.perf_counter() - started)
         load.failed += status != 200
         load.rows += rows if status == 200 else 0
+        if pause > 1:  # the server closes connections that are idle for 5 seconds
+            connection.close()
         await asyncio.sleep(pause)
     connection.close()
 

@@ -19,10 +19,9 @@ BATCH = 1 << 18
 
 def assemble(columns: Mapping[str, pd.Series], schema: TableSchema, n_rows: int) -> pd.DataFrame:
     """The released columns in the schema's order, with surrogates for replaced identifiers."""
-    return pd.DataFrame(
-        {c.name: columns[c.name] if c.modelled else surrogates(c, n_rows) for c in schema.released},
-        copy=False,
-    )
+    series = {c.name: columns[c.name] if c.modelled else surrogates(c, n_rows) for c in schema.released}
+    # Without their indices, which pandas would align one by one.
+    return pd.DataFrame({name: values.array for name, values in series.items()}, pd.RangeIndex(n_rows), copy=False)
 
 
 def sample_batches(

@@ -92,23 +92,19 @@ class Sampling:
         drawn = sample_batches(served.generator, request.n_rows, rng=rng, where=request.conditions(), size=BATCH)
 
         def following() -> Any:
-            batch = next(drawn, None)
-            return None if batch is None else encode(_select(to_arrow(batch), request.columns))
+            return encode(_select(to_arrow(next(drawn)), request.columns))
 
-        ahead: asyncio.Future[Any] | None = asyncio.ensure_future(self._run(pool, following))
+        n_batches = -(-request.n_rows // BATCH)
+        ahead = asyncio.ensure_future(self._run(pool, following))
         try:
-            for _ in range(0, request.n_rows, BATCH):
-                assert ahead is not None
+            for left in reversed(range(n_batches)):
                 async with asyncio.timeout_at(deadline):
                     found = await asyncio.shield(ahead)
-                ahead = None
-                if found is None:
-                    return
-                ahead = asyncio.ensure_future(self._run(pool, following))  # while this one is sent
+                if left:
+                    ahead = asyncio.ensure_future(self._run(pool, following))  # while this one is sent
                 yield found
         finally:
-            if ahead is not None:
-                ahead.cancel()
+            ahead.cancel()
 
     async def run(self, work: Callable[[], T], deadline: float) -> T:
         """Something else that takes long, among the large samplings."""

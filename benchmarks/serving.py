@@ -213,7 +213,7 @@ def floor(directory: Path, seconds: float, run: Callable[[Any], Any]) -> tuple[s
     table = {"name": "table", "shape": [100, 8], "datatype": "FP64", "data": [float(i) for i in range(800)]}
     with server_of(command, port, directory) as (server, _):
         time.sleep(2)  # it listens before its model is loaded
-        title, path = "floor: MLServer, sum of columns", "/v2/models/sum/infer"
+        title, path = "floor: sum of columns", "/v2/models/sum/infer"
         return measured(title, server, port, seconds, path, {"inputs": [table]}, run)
 
 
@@ -237,7 +237,7 @@ def main() -> None:
             for title, body in (("100 rows", {"n_rows": 100}), ("100 rows, seed", {"n_rows": 100, "seed": 1}),
                                 ("100 rows, condition", {"n_rows": 100, "where": run(_condition(port))})):  # fmt: skip
                 rows.append(measured(title, server, port, given.seconds, "/sample", body, run))
-            header = ("16 connections", "requests/s", "p50 ms", "p99 ms", "max ms", "failed", "server CPU ms/request")
+            header = ("16 connections", "a second", "p50 ms", "p99 ms", "max ms", "failed", "CPU ms each")
             sys.stdout.write(f"{psutil.cpu_count()} cores, load {os.getloadavg()[0]:.1f}; ready in {ready:.1f} s\n")
             console.show_rows(header, rows)
             stream(port, server, run)

@@ -31,7 +31,7 @@ class Stock:
     To draw a hundred rows takes hardly less time than to draw a thousand.
     """
 
-    ROWS = 8192
+    ROWS, TABLES = 8192, 4
     MOST = 1024
     INLINE = 512
     """Up to so many rows are encoded at once, which takes less time than to change threads."""
@@ -43,7 +43,7 @@ class Stock:
 
     async def take(self, n_rows: int) -> pa.Table:
         while True:
-            if len(self._tables) < 2 and self._refill is None:
+            if len(self._tables) < self.TABLES and self._refill is None:
                 self._refill = asyncio.ensure_future(self._more())
             if self._tables:
                 table = self._tables[0]

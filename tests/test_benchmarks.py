@@ -158,3 +158,14 @@ def test_the_programs_run(tmp_path: Path) -> None:
     )  # fmt: skip
     assert "| independent | 4,000 | 8 |" in told and "fit grows as rows^" in told
     assert len(json.loads(report.read_text())["points"]) == 4 and picture.stat().st_size > 10_000
+
+
+@pytest.mark.slow
+def test_the_serving_benchmark_runs(tmp_path: Path) -> None:
+    pytest.importorskip("mlserver")
+    from tests.serving.running import model_directory
+
+    command = [sys.executable, "-m", "benchmarks.serving", str(model_directory(tmp_path)), "--seconds", "1", "--minutes", "0.05"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=280)
+    assert done.returncode == 0, done.stderr
+    assert "floor" in done.stdout and "rows/s; the server's memory grew by" in done.stdout and "Intact" in done.stdout

@@ -135,3 +135,9 @@ def test_conform_names_the_column_that_does_not_fit() -> None:
         conform(pd.DataFrame({"ages": [1]}), schema)
     with pytest.raises(SchemaError, match="infinite"):
         conform(pd.DataFrame({"age": [1.0, np.inf]}), schema)
+
+
+def test_a_word_that_is_no_boolean_is_named() -> None:
+    schema = TableSchema(columns=(Column(name="a", kind="boolean", nullable=True),))
+    with pytest.raises(SchemaError, match="column 'a' doesn't hold boolean values .'maybe' is neither true nor false"):
+        conform(pd.DataFrame({"a": ["true", None, "Maybe"]}), schema)

@@ -7,6 +7,7 @@ datetime64[ns]; id and text: as they were read.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -82,7 +83,13 @@ def _categorical(values: pd.Series, column: Column) -> pd.Series:
 
 def from_codes(codes: np.ndarray, labels: list[str]) -> pd.Series:
     """A categorical column from codes (n,) into `labels`; -1 is missing."""
-    return pd.Series(pd.Categorical.from_codes(codes, categories=pd.Index(labels)))  # type: ignore[arg-type]
+    return pd.Series(pd.Categorical.from_codes(codes, dtype=_dtype(tuple(labels))))  # type: ignore[arg-type]
+
+
+@lru_cache(maxsize=512)
+def _dtype(labels: tuple[str, ...]) -> pd.CategoricalDtype:
+    """Made once for columns that are sampled again and again: to check that labels differ takes a while."""
+    return pd.CategoricalDtype(pd.Index(list(labels)))
 
 
 def label(value: Any) -> str:
@@ -98,7 +105,16 @@ def _boolean(values: pd.Series) -> pd.Series:
     words = {"true": True, "false": False, "1": True, "0": False, "1.0": True, "0.0": False}
     if values.dtype.kind != "b" and not isinstance(values.dtype, pd.BooleanDtype):
         text = values.astype(object)
-        mapped = text.map(lambda v: v if v is None or v is pd.NA or v != v else words[str(v).strip().lower()])
+
+        def truth(value: Any) -> Any:
+            if value is None or value is pd.NA or value != value:
+                return value
+            word = str(value).strip().lower()
+            if word not in words:
+                raise ValueError(f"{word[:40]!r} is neither true nor false")
+            return words[word]
+
+        mapped = text.map(truth)
         values = mapped.astype("boolean")
     return values.astype("boolean" if values.isna().any() else "bool")
 

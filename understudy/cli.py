@@ -11,7 +11,15 @@ from typing import Annotated, Any
 
 import typer
 
-from understudy import __version__, audit_commands, console, generator_commands, pii_commands, signoff_commands
+from understudy import (
+    __version__,
+    audit_commands,
+    console,
+    generator_commands,
+    pii_commands,
+    serving_commands,
+    signoff_commands,
+)
 from understudy.errors import ConfigError, UnderstudyError
 from understudy.stage_commands import app as stage_app
 
@@ -216,6 +224,7 @@ audit_commands.add_to(app)
 generator_commands.add_to(app)
 pii_commands.add_to(app)
 signoff_commands.add_to(app)
+serving_commands.add_to(app)
 
 
 @pipeline_app.command("compile")

@@ -20,7 +20,7 @@ from understudy.errors import ArtifactError, ConfigError, RegistryError, Rejecte
 from understudy.evidence import MODEL, Evidence, Registration, read_json, read_verdict
 from understudy.files import write_text
 from understudy.provenance import tree_sha256
-from understudy.tracking import COMPLETE, _alias, _challenge, _connected, _create_version, _version_of, local_uri
+from understudy.tracking import COMPLETE, _alias, _challenge, _create_version, _version_of, connected, local_uri
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -69,7 +69,7 @@ def sign_off(*, out_dir: str | Path, by: str, reason: str, champion: bool = Fals
     signed, out = SignOff.of(by, reason), Path(out_dir)
     recorded = _recorded(out)
     server = _server(out, recorded)
-    with _connected(server, create=False) as client:
+    with connected(server, create=False) as client:
         run = client.get_run(recorded.run_id)
         _check(run, out)
         tags = _tag_run(client, run, signed)

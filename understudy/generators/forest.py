@@ -128,8 +128,12 @@ class Forest:
                 column.draw(rows, chunk_rng, None)
             return rows.values
 
-        with ThreadPoolExecutor(_threads()) as pool:
-            chunks = list(pool.map(one, sizes, rng.spawn(len(sizes))))
+        rngs = rng.spawn(len(sizes))
+        if len(sizes) == 1:  # to start threads takes longer than to draw a hundred rows
+            chunks = [one(sizes[0], rngs[0])]
+        else:
+            with ThreadPoolExecutor(_threads()) as pool:
+                chunks = list(pool.map(one, sizes, rngs))
         columns = {
             c.column.name: c.to_series(np.concatenate([chunk[j] for chunk in chunks]))
             for j, c in enumerate(self.codec.codecs)

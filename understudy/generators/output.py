@@ -25,18 +25,18 @@ def assemble(
     Invented surrogates come from a child of `rng`, so that the other columns are the same with and without them.
     """
     invented = _surrogates(schema, n_rows, rng, 0)
-    return pd.DataFrame(
-        {c.name: columns[c.name] if c.modelled else invented[c.name] for c in schema.released},
-        copy=False,
-    )
+    series = {c.name: columns[c.name] if c.modelled else invented[c.name] for c in schema.released}
+    # Without their indices, which pandas would align one by one.
+    return pd.DataFrame({name: values.array for name, values in series.items()}, pd.RangeIndex(n_rows), copy=False)
 
 
 def sample_batches(
-    generator: Generator, n_rows: int, *, rng: np.random.Generator, where: Mapping[str, Any] | None = None
-) -> Iterator[pd.DataFrame]:
-    """Batches of at most 262,144 rows, so that any number of rows streams in constant memory."""
-    for start in range(0, max(n_rows, 1), BATCH):
-        batch = generator.sample(min(BATCH, n_rows - start), rng=rng, where=where)
+    generator: Generator, n_rows: int, *, rng: np.random.Generator, where: Mapping[str, Any] | None = None,
+    size: int = BATCH,
+) -> Iterator[pd.DataFrame]:  # fmt: skip
+    """Batches of at most `size` rows, so that any number of rows streams in constant memory."""
+    for start in range(0, max(n_rows, 1), size):
+        batch = generator.sample(min(size, n_rows - start), rng=rng, where=where)
         if start:  # the numbers of keys go on
             for name, values in _surrogates(generator.schema, len(batch), rng, start).items():
                 batch[name] = values

@@ -22,7 +22,7 @@ $(READY): pyproject.toml constraints.txt
 	  || { echo "understudy needs Python 3.11 or newer; run: make PYTHON=python3.11 $(MAKECMDGOALS)"; exit 2; }
 	@echo "Installing into $(VENV) (two to three minutes, once) ..."
 	@$(PYTHON) -m venv $(VENV)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[pipeline,dev]"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[pipeline,serving,monitoring,dev]"
 	@touch $(READY)
 
 demo: $(READY) ## pull the demo table, run the whole pipeline on it, say where the results are

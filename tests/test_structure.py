@@ -23,14 +23,17 @@ LAYERS = [
     {"preparation"},
     {"generators", "evaluation", "audit"},
     {"evidence", "pyfunc", "tracking"},
+    {"registered"},
+    {"client", "monitoring"},
     {"stages", "generator_stages"},
-    {"console", "stage_commands", "generator_commands", "cli"},
+    {"console", "stage_commands", "generator_commands", "monitoring_commands", "cli"},
 ]
 SIBLINGS = {"generators", "evaluation", "audit"}  # never import each other
 OWNERS = {
     "mlflow": {"understudy/tracking.py", "understudy/pyfunc.py"},
     "kfp": {"components", "pipelines"},
-    "typer": {"understudy/cli.py", "understudy/stage_commands.py", "understudy/generator_commands.py"},
+    "typer": {"understudy/cli.py", "understudy/stage_commands.py", "understudy/generator_commands.py", "understudy/monitoring_commands.py"},
+    "evidently": {"understudy/monitoring/drift.py"},
     "numba": {"understudy/compiled.py"},
     "torch": {"understudy/generators/autoregressive.py", "understudy/generators/neural_"},
 }

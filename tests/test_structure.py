@@ -24,7 +24,7 @@ LAYERS = [
     {"generators", "evaluation", "audit"},
     {"evidence", "pyfunc", "tracking"},
     {"registered"},
-    {"client", "monitoring"},
+    {"serving", "client", "monitoring"},
     {"stages", "generator_stages"},
     {"console", "stage_commands", "generator_commands", "monitoring_commands", "cli"},
 ]
@@ -34,6 +34,7 @@ OWNERS = {
     "kfp": {"components", "pipelines"},
     "typer": {"understudy/cli.py", "understudy/stage_commands.py", "understudy/generator_commands.py", "understudy/monitoring_commands.py"},
     "evidently": {"understudy/monitoring/drift.py"},
+    "seldon_core": {"understudy/serving/seldon.py"},
     "numba": {"understudy/compiled.py"},
     "torch": {"understudy/generators/autoregressive.py", "understudy/generators/neural_"},
 }

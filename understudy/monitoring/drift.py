@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 METHOD = "understudy"
 METHOD_SHOWN = "share of rows that moved to another bin"
 MOST_PAIRS = 6
+ANY = 1e-9
+"""A share of columns that any column exceeds."""
 
 _effects: dict[str, Effect] = {}
 """What the method, which Evidently calls by column, answers in the report that is being made."""
@@ -59,6 +61,7 @@ def _snapshot(
     verdict: Verdict, current: pd.DataFrame, reference: pd.DataFrame, schema: TableSchema
 ) -> Snapshot | None:
     from evidently import DataDefinition, Dataset, Report
+    from evidently.metrics import DriftedColumnsCount
     from evidently.presets import DataDriftPreset
 
     _register()
@@ -77,10 +80,12 @@ def _snapshot(
     definition = DataDefinition(numerical_columns=numbers, categorical_columns=[n for n in names if n not in numbers])
     mine, theirs = (Dataset.from_pandas(t, data_definition=definition) for t in tables)
     preset = DataDriftPreset(
-        columns=names, drift_share=1 / len(names), per_column_method=dict.fromkeys(names, METHOD),
+        columns=names, drift_share=ANY, per_column_method=dict.fromkeys(names, METHOD),
         per_column_threshold={n: effects[n].threshold for n in names},
     )  # fmt: skip
-    made = Report([preset], include_tests=True, tags=[verdict.check, verdict.overall], metadata=_metadata(verdict))
+    history = DriftedColumnsCount(method=METHOD, drift_share=ANY)
+    tags = [verdict.check, verdict.overall]
+    made = Report([preset, history], include_tests=True, tags=tags, metadata=_metadata(verdict))
     _effects.update(effects)
     try:
         return made.run(mine, theirs, timestamp=datetime.fromisoformat(verdict.time))
@@ -155,6 +160,8 @@ def _keep(snapshot: Snapshot, verdict: Verdict, workspace: Path) -> None:
     if project is None:
         project = store.create_project(name, f"understudy monitor {verdict.check}")
         for shown, field in (("Share of columns in alarm", "share"), ("Columns in alarm", "count")):
-            metric = PanelMetric(legend=shown, metric="DriftedColumnsCount", metric_labels={"value_type": field})
+            # A plot is of equal metrics: of the one without thresholds, which change from run to run.
+            labels = {"value_type": field, "method": METHOD}
+            metric = PanelMetric(legend=shown, metric="DriftedColumnsCount", metric_labels=labels)
             project.dashboard.add_panel(line_plot_panel(title=shown, values=[metric], size="half"))
     store.add_run(project.id, snapshot, name=f"{verdict.overall} {verdict.time}")

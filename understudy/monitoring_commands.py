@@ -31,8 +31,17 @@ ReferenceDir = Annotated[
 ]
 Rows = Annotated[int, typer.Option("-n", "--rows", help="Rows of the window: more see smaller shifts.")]
 OutDir = Annotated[Path, typer.Option("-o", "--out", help="Where verdicts, reports and the workspace are kept.")]
+
+
+def _metrics_file(path: Path | None) -> Path | None:
+    from understudy.monitoring import metrics
+
+    return metrics.checked(path)
+
+
 MetricsFile = Annotated[
-    Path | None, typer.Option("--metrics-file", help="Write Prometheus metrics to this .prom file.")
+    Path | None,
+    typer.Option("--metrics-file", callback=_metrics_file, help="Write Prometheus metrics to this .prom file."),
 ]
 Seed = Annotated[int, typer.Option("--seed", min=0, help="Seed of the random choices.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]

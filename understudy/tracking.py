@@ -102,6 +102,7 @@ def connected(tracking_uri: str, create: bool = True) -> Iterator[MlflowClient]:
     """A client of the server; what mlflow complains about becomes one RegistryError."""
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     os.environ.setdefault("DO_NOT_TRACK", "true")
+    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
     server = uri(tracking_uri)
     if server.startswith(SQLITE):
         database = Path(server.removeprefix(SQLITE))

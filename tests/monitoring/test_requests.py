@@ -53,19 +53,19 @@ def test_failures_and_new_conditions_in_the_last_week_are_named(tmp_path: Path) 
         if day >= -7 and record["client"] in ("team-0", "team-2"):
             record |= {"status": 503, "reason": "busy"}
         if day >= -7 and record["conditions"]:
-            record["conditions"] = {"zip": "12345"}
+            record["conditions"] = {"zip": "zip-of-someone"}
 
     found = check(write_log(tmp_path / "audit.jsonl", 40, 1, change), tmp_path)
     assert found.overall == "drift"
     assert {c.column for c in found.columns if c.alarm} == {"status", "reason", "conditions"}
     text = Path(found.paths["verdict"]).read_text() + Path(found.paths["report"]).read_text()
-    assert "12345" not in text, "conditions are told by their columns, never by their values"
+    assert "zip-of-someone" not in text, "conditions are told by their columns, never by their values"
 
 
 def test_bad_logs_and_periods(tmp_path: Path) -> None:
     path = write_log(tmp_path / "audit.jsonl", 10, 1)
     log = requests.read_logs([path])
-    with pytest.raises(ConfigError, match="the reference has 180 requests"):
+    with pytest.raises(ConfigError, match="the reference has 1.. requests"):
         job.check_requests(log, requests.periods(log, None, 7, 28), out_dir=tmp_path)
     with pytest.raises(ConfigError, match="above 0"):
         requests.periods(log, None, 0, 28)

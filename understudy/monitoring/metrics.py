@@ -12,6 +12,13 @@ from understudy.monitoring.verdict import BROKEN, Verdict
 BY_CHECK = ["check", "model", "version"]
 
 
+def checked(path: Path | None) -> Path | None:
+    """Raises ConfigError for a name that the collector doesn't read."""
+    if path is not None and path.suffix != ".prom":
+        raise ConfigError(f"--metrics-file {path}: the textfile collector reads *.prom files only; name it so")
+    return path
+
+
 def write(verdict: Verdict, path: Path) -> None:
     """Write the metrics of one verdict to `path`, whole or not at all. Raises StorageError.
 
@@ -19,8 +26,6 @@ def write(verdict: Verdict, path: Path) -> None:
     """
     from prometheus_client import CollectorRegistry, Gauge, write_to_textfile
 
-    if path.suffix != ".prom":
-        raise ConfigError(f"--metrics-file {path}: the textfile collector reads *.prom files only; name it so")
     registry = CollectorRegistry()
     about = (verdict.check, verdict.model, verdict.version)
 

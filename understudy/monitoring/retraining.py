@@ -46,13 +46,13 @@ def run(verdict: Verdict) -> Verdict:
     """Run the verdict's command, if it has one; its exit code is noted in verdict.json."""
     if not verdict.action:
         return verdict
-    words = shlex.split(str(verdict.action["command"]))
+    words = shlex.split(verdict.action["command"])
     if words[0] == "understudy" and shutil.which("understudy") is None:
         words = [sys.executable, "-m", "understudy.cli", *words[1:]]
     try:
-        code = subprocess.run(words, check=False, stdout=sys.stderr).returncode
-    except OSError:
-        code = 127
+        code = subprocess.run(words, check=False, stdout=2).returncode  # our own output is the verdict
+    except (FileNotFoundError, PermissionError):
+        code = 127  # as a shell would say
     verdict = dataclasses.replace(verdict, action={**verdict.action, "exit_code": code})
     save(verdict)
     return verdict

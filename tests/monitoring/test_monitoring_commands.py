@@ -126,6 +126,18 @@ def test_new_data_that_drifted_starts_a_retraining(place: Path, tmp_path: Path, 
     assert verdict["action"]["exit_code"] == 0 and verdict["action"]["command"].startswith(sys.executable)
 
 
+def test_a_dead_column_is_broken_and_no_reason_to_retrain(
+    place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_table(conformed_people(500, 8)[0].assign(children=None), tmp_path / "new.csv")
+    out = tmp_path / "out"
+    code, shown, _ = understudy(capsys, "monitor", "data", tmp_path / "new.csv", "-n", 500, "-o", out, "--retrain", "--json")
+    verdict = json.loads(shown)
+    assert (code, verdict["overall"], verdict["action"]) == (1, "broken", {})
+    assert "column 'children' has only missing values" in verdict["reasons"]
+    assert verdict["pairs_compared"] == 55 and (out / "data/report.html").exists()
+
+
 @pytest.fixture
 def endpoint(place: Path) -> Iterator[str]:
     """What a server answers to GET /model and POST /sample: version 2, and rows of the generator as Arrow."""

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 METHOD = "understudy"
 METHOD_SHOWN = "share of rows that moved to another bin"
 MOST_PAIRS = 6
-ANY = 1e-9
+ANY = 0.001
 """A share of columns that any column exceeds."""
 
 _effects: dict[str, Effect] = {}

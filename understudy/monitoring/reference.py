@@ -16,13 +16,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
 
 from understudy.errors import ArtifactError, RegistryError
 from understudy.schema import TableSchema
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from understudy.evidence import Evidence
 
 ROWS = 10_000
@@ -63,10 +62,11 @@ def write(directory: Path, synthetic: Path, holdout: Path, schema: TableSchema) 
     rng = np.random.default_rng(0)
     tables = [conform(read_table(path), schema, require_all=False) for path in (synthetic, holdout)]
     rows, fresh = (t.iloc[np.sort(rng.permutation(len(t))[:ROWS])].reset_index(drop=True) for t in tables)
-    effects = compare(fresh, rows, schema, rng=rng, draws=0)
+    units = None if schema.unit not in fresh else pd.factorize(fresh[schema.unit], use_na_sentinel=False)[0]
+    effects = compare(fresh, rows, schema, rng=rng, units=units)
     write_table(rows, directory / TABLE)
     (directory / SCHEMA).write_text(schema.to_json(), encoding="utf-8")
-    baseline = {"rows": len(fresh), "effects": {e.key: round(e.effect, 4) for e in effects}}
+    baseline = {"rows": len(fresh), "effects": {e.key: round(e.beyond_chance, 4) for e in effects}}
     (directory / BASELINE).write_text(json.dumps(baseline, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
 

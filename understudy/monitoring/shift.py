@@ -15,8 +15,9 @@ differ already (`baseline`) is added to a threshold: distances obey the triangle
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -44,6 +45,13 @@ class Effect:
     effect: float
     threshold: float
     partner: str = ""
+    by_chance: float = 0.0
+    """What it is on average between samples of one table."""
+
+    @property
+    def beyond_chance(self) -> float:
+        """What is left of the effect without chance, which adds to it in quadrature."""
+        return math.sqrt(max(self.effect**2 - self.by_chance**2, 0.0))
 
     @property
     def alarm(self) -> bool:
@@ -61,11 +69,11 @@ class Weights:
     drawn: np.ndarray
 
     @classmethod
-    def of(cls, n_rows: int, units: np.ndarray | None, draws: int, rng: np.random.Generator) -> Weights:
+    def of(cls, n_rows: int, units: np.ndarray | None, rng: np.random.Generator) -> Weights:
         """Draw units, (n_rows,) of 0, 1, ..., with replacement; None: each row is one."""
         unit = np.arange(n_rows) if units is None else units
         n_units = int(unit.max()) + 1
-        drawn = np.empty((draws, n_rows), dtype=np.float32)
+        drawn = np.empty((DRAWS, n_rows), dtype=np.float32)
         for row in drawn:
             row[:] = np.bincount(rng.integers(0, n_units, n_units), minlength=n_units)[unit]
         return cls(drawn)
@@ -75,7 +83,6 @@ def compare(
     current: pd.DataFrame, reference: pd.DataFrame, schema: TableSchema, *, rng: np.random.Generator,
     units: np.ndarray | None = None, reference_units: np.ndarray | None = None,
     baseline: Mapping[str, float] | None = None, dependence: bool = True,
-    draws: int = DRAWS,
 ) -> list[Effect]:  # fmt: skip
     """The effects of all modelled columns that both tables have, and of their pairs.
 
@@ -84,11 +91,10 @@ def compare(
         units, reference_units: (n_rows,) which rows belong together, as 0, 1, ...; None: each row is independent.
         baseline: effects that are there already, by `Effect.key`.
         dependence: whether to compare pairs, if there are at most `MOST_PAIRED` columns.
-        draws: 0: effects only; their thresholds mean nothing.
     """
     shared = [n for n in reference.columns if n in current.columns]
     mine, theirs = current[shared], reference[shared]
-    weights = Weights.of(len(mine), units, draws, rng), Weights.of(len(theirs), reference_units, draws, rng)
+    weights = Weights.of(len(mine), units, rng), Weights.of(len(theirs), reference_units, rng)
     bins = Bins.of(theirs, schema, VALUE_BINS)
     observed, simulated = _values(bins, mine, theirs, weights)
     keys = [(name, "") for name in bins.names]
@@ -98,20 +104,18 @@ def compare(
         moved, by_chance = _interactions(coarse, mine, theirs, weights, pairs)
         observed, simulated = np.concatenate([observed, moved]), np.concatenate([simulated, by_chance], axis=1)
         keys += [(coarse.names[i], coarse.names[j]) for i, j in zip(*pairs, strict=True)]
-    limits = _limits(simulated)
     known = baseline or {}
     found = []
-    for (column, partner), effect, limit in zip(keys, observed, limits, strict=True):
-        made = Effect(column, DEPENDENCE if partner else VALUES, float(effect), 0.0, partner)
-        threshold = max(FLOOR, float(limit)) + known.get(made.key, 0.0)
-        found.append(Effect(column, made.statistic, made.effect, threshold, partner))
+    figures = zip(keys, observed, _limits(simulated), simulated.mean(axis=0), strict=True)
+    for (column, partner), effect, limit, chance in figures:
+        statistic = DEPENDENCE if partner else VALUES
+        made = Effect(column, statistic, float(effect), max(FLOOR, float(limit)), partner, float(chance))
+        found.append(replace(made, threshold=made.threshold + known.get(made.key, 0.0)))
     return found
 
 
 def _limits(simulated: np.ndarray) -> np.ndarray:
     """The limit of each statistic, (n_statistics,), from its simulated values (n_draws, n_statistics)."""
-    if not simulated.size:
-        return np.zeros(simulated.shape[1])
     mean, deviation = simulated.mean(axis=0), simulated.std(axis=0)
     scale = np.where(deviation > 0, deviation, np.inf)
     highest = float(((simulated - mean) / scale).max())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 import json
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -23,7 +23,7 @@ FORMAT = 1
 class ColumnFinding:
     """One column: how its values moved, and the pair of it that moved most beyond its threshold.
 
-    `explained` is true for a pair that moved because the partner did.
+    That pair may exceed its threshold without an alarm of this column: then the partner is to blame.
     """
 
     column: str
@@ -71,6 +71,7 @@ class Verdict:
 
     def to_json(self) -> str:
         content = {"format": FORMAT, **asdict(self), "alarm": self.alarm}
+        content["pairs_compared"] = sum(e.partner != "" for e in self.effects)
         content["pairs_in_alarm"] = [asdict(e) for e in self.effects if e.partner and e.alarm]
         del content["effects"]
         return json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
@@ -125,15 +126,20 @@ def _findings(effects: Sequence[Effect]) -> tuple[ColumnFinding, ...]:
 
 
 def _culprits(moved: set[str], pairs: Sequence[Effect]) -> set[str]:
-    """The fewest columns, greedily, that explain why `pairs` moved; first those whose own values `moved`.
+    """The fewest columns, greedily, that explain why `pairs` moved; first those whose own values `moved`. Of two
+    that explain as many, the one whose pairs moved further.
 
     One shuffled column moves all of its pairs; its partners are not to blame.
     """
+    excess: dict[str, float] = defaultdict(float)
+    for p in pairs:
+        for name in (p.column, p.partner):
+            excess[name] += p.effect - p.threshold
     culprits = set(moved)
     left = [p for p in pairs if p.column not in moved and p.partner not in moved]
     while left:
         counts = Counter(n for p in left for n in (p.column, p.partner))
-        name = max(sorted(counts), key=lambda n: counts[n])
+        name = max(sorted(counts), key=lambda n: (counts[n], excess[n]))
         culprits.add(name)
         left = [p for p in left if name not in (p.column, p.partner)]
     return culprits

@@ -28,6 +28,7 @@ def evidence(
     for directory in (tables, evaluation, audit):
         directory.mkdir(parents=True, exist_ok=True)
     write_table(table, tables / "train.parquet")
+    write_table(table, tables / "holdout.parquet")
     (tables / "schema.json").write_text(schema.to_json())
     (evaluation / "metrics.json").write_text(json.dumps(GOOD | metrics))
     (evaluation / "report.html").write_text("<p>report</p>")

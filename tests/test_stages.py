@@ -156,6 +156,6 @@ def test_register_refuses_what_did_not_pass(tmp_path: Path) -> None:
 
 def test_the_registration_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     answer = Registration("PASS", "people", "run", "sqlite:///x", 3, True, "the first champion")
-    monkeypatch.setattr(tracking, "register_version", lambda evidence, uri: answer)
+    monkeypatch.setattr(tracking, "register_version", lambda evidence, uri, reference: answer)
     stages.register(evidence=evidence(tmp_path), out=tmp_path / "r.json")
     assert Registration.read(tmp_path / "r.json") == answer

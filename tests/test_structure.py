@@ -24,20 +24,22 @@ LAYERS = [
     {"generators", "evaluation", "audit"},
     {"evidence", "pyfunc", "tracking", "signoff"},
     {"registered"},
-    {"serving", "client"},
+    {"serving", "client", "monitoring"},
     {"stages", "generator_stages", "sampling", "auditing", "pii_stages"},
-    {"console", "stage_commands", "generator_commands", "audit_commands", "pii_commands", "serving_commands", "signoff_commands", "cli"},
+    {"console", "stage_commands", "generator_commands", "audit_commands", "monitoring_commands", "pii_commands", "serving_commands", "signoff_commands", "cli"},
 ]
 SIBLINGS = {"generators", "evaluation", "audit"}  # never import each other
 OWNERS = {
     "mlflow": {"understudy/tracking.py", "understudy/pyfunc.py"},
     "kfp": {"components", "pipelines"},
-    "typer": {"understudy/cli.py", "understudy/stage_commands.py", "understudy/generator_commands.py", "understudy/audit_commands.py", "understudy/pii_commands.py", "understudy/serving_commands.py", "understudy/signoff_commands.py"},
+    "typer": {f"understudy/{name}.py" for name in ("cli", "stage_commands", "generator_commands", "audit_commands", "monitoring_commands", "pii_commands", "serving_commands", "signoff_commands")},
     "faker": {"understudy/pii/replace.py"},
     "presidio_analyzer": {"understudy/pii/presidio.py"},
     "spacy": {"understudy/pii/presidio.py"},
     "mlserver": {"understudy/serving/"},
     "fastapi": {"understudy/serving/"},
+    "evidently": {"understudy/monitoring/drift.py"},
+    "seldon_core": {"understudy/serving/seldon.py"},
     "numba": {"understudy/compiled.py"},
     "torch": {"understudy/generators/autoregressive.py", "understudy/generators/neural_"},
 }

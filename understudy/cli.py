@@ -16,6 +16,7 @@ from understudy import (
     audit_commands,
     console,
     generator_commands,
+    monitoring_commands,
     pii_commands,
     serving_commands,
     signoff_commands,
@@ -225,6 +226,7 @@ generator_commands.add_to(app)
 pii_commands.add_to(app)
 signoff_commands.add_to(app)
 serving_commands.add_to(app)
+monitoring_commands.add_to(app)
 
 
 @pipeline_app.command("compile")

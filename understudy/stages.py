@@ -248,16 +248,19 @@ def record(*, evidence: Evidence, out: str | Path, tracking_uri: str = "") -> Re
 
 
 def register(*, evidence: Evidence, out: str | Path, tracking_uri: str = "") -> Registration:
-    """Register the model as a version and set its aliases; writes the answer to `out` (JSON).
+    """Register the model as a version with a reference for monitoring, and set its aliases; writes the answer to
+    `out` (JSON).
 
     Does what `record` does first, if that wasn't done. Doing it again gives the same version.
     Raises Rejected, and does nothing, unless the audit's verdict is PASS.
     """
+    from understudy.monitoring.reference import built
     from understudy.tracking import register_version
 
     if evidence.verdict != PASS:
         raise Rejected(f"the verdict is {evidence.verdict}, so nothing is registered; see {evidence.audit}/audit.html")
-    registered = register_version(evidence, tracking_uri)
+    with built(evidence) as reference:
+        registered = register_version(evidence, tracking_uri, reference)
     write_text(out, registered.to_json())
     return registered
 

@@ -60,13 +60,16 @@ def record_run(evidence: Evidence, tracking_uri: str = "") -> Registration:
         return _answer(evidence, run, tracking_uri, reason="recorded")
 
 
-def register_version(evidence: Evidence, tracking_uri: str = "") -> Registration:
+def register_version(evidence: Evidence, tracking_uri: str = "", reference: Path | None = None) -> Registration:
     """Record the run if it isn't yet, register its model as a version, and set the aliases.
 
-    The caller has made sure that the verdict is PASS. Raises RegistryError.
+    The directory `reference` becomes the run's artifact of that name, for monitoring. The caller has made sure that
+    the verdict is PASS. Raises RegistryError.
     """
     with connected(tracking_uri) as client:
         name, run = evidence.params.model_name(), _recorded(client, evidence)
+        if reference is not None:
+            client.log_artifacts(run.info.run_id, str(reference), "reference")
         version = _version_of(client, name, run.info.run_id) or _create_version(client, name, run, evidence)
         if version.tags.get(COMPLETE):
             present = _alias(client, name, "champion")
@@ -99,6 +102,7 @@ def connected(tracking_uri: str, create: bool = True) -> Iterator[MlflowClient]:
     """A client of the server; what mlflow complains about becomes one RegistryError."""
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     os.environ.setdefault("DO_NOT_TRACK", "true")
+    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
     server = uri(tracking_uri)
     if server.startswith(SQLITE):
         database = Path(server.removeprefix(SQLITE))

@@ -145,7 +145,8 @@ def rates(found: Sequence[Rate], limit: float) -> Markup:
             parts.append(f'<path class="control" d="M{x(r.control):.1f} {at - 7:.1f}V{at + 7:.1f}"/>')
             parts.append(f'<circle class="naive" cx="{x(r.baseline):.1f}" cy="{at:.1f}" r="3"/>')
             parts.append(f'<circle class="dot {over}" cx="{x(r.value):.1f}" cy="{at:.1f}" r="4.5"/>')
-            parts.append(_text(width, at + 4, f"{max(r.rho_upper, 0):.1%}" if r.judged else f"({max(r.rho_upper, 0):.0%})", "end"))
+            most = max(r.rho_upper, 0.0)
+            parts.append(_text(width, at + 4, f"{most:.1%}" if r.judged else f"({most:.0%})", "end"))
     return _svg(width, height, "Success of the attacks on members, on the control, and of a naive guess", parts)
 
 

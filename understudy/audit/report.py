@@ -177,6 +177,6 @@ def _line(risk: Risk, report: AuditReport) -> Line:
         auc_limit=f"{policy.max_auc:.3f}" if judged else "–",
         tpr=f"{risk.tpr:.1%} at {risk.level:.0%}" if known else "–",
         tpr_bound=f"{risk.tpr_upper:.1%}" if known else "–",
-        tpr_limit=f"{policy.tpr_ratio * risk.level:.0%}" if risk.level is not None and risk.supported and risk.gated else "–",
+        tpr_limit=f"{policy.tpr_ratio * (risk.level or 0):.0%}" if known and risk.supported and risk.gated else "–",
         over=risk.gated and bool(not_cleared(risk, policy)),
     )

@@ -1,0 +1,144 @@
+"""`python -m components.smoke TARGET`: can this image do its work, as this user, with what it may write?
+
+    cpu      a KFP step runs, a generator fits and samples, the registry's server and clients are there
+    gpu      the same, and torch is a CUDA build; trains a tensor if there is a GPU
+    serve    `understudy serve` answers V2 health and a sample
+    seldon   the Seldon Core v1 wrapper samples, without mlflow or kfp
+
+Ends with 0 and one line, or with what went wrong. Runs in a minute on one core.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from pathlib import Path
+
+ROWS = 200
+
+
+def cpu(folder: Path) -> str:
+    import boto3  # noqa: F401  artifacts in S3
+    import flask_wtf  # noqa: F401  MLflow's basic-auth
+    import mlflow.server.auth  # noqa: F401
+    import psycopg2  # noqa: F401  MLflow's database
+
+    generator = _fitted(folder)
+    drawn = folder / "drawn"
+    artifact = {"name": "x", "uri": str(generator), "metadata": {}}
+    step = {
+        "inputs": {
+            "parameterValues": {"sample_options": '{"n_rows": 50, "seed": 0}'},
+            "artifacts": {
+                "model": {"artifacts": [artifact | {"type": {"schemaTitle": "system.Model"}}]},
+                "tables": {"artifacts": [artifact | {"uri": str(folder), "type": {"schemaTitle": "system.Dataset"}}]},
+            },
+        },
+        "outputs": {
+            "artifacts": {
+                "synthetic": {
+                    "artifacts": [artifact | {"uri": str(drawn), "type": {"schemaTitle": "system.Dataset"}}]
+                }
+            },
+            "outputFile": str(folder / "output.json"),
+        },
+    }
+    module = Path(__file__).with_name("sample.py")
+    _run(
+        sys.executable, "-m", "kfp.dsl.executor_main", "--component_module_path", str(module),
+        "--function_to_execute", "sample", "--executor_input", json.dumps(step),
+    )  # fmt: skip
+    import pyarrow.parquet as pq
+
+    rows = pq.read_metadata(drawn / "synthetic.parquet").num_rows
+    assert rows == 50, f"the step wrote {rows} rows instead of 50"
+    return "a KFP step sampled 50 rows"
+
+
+def gpu(folder: Path) -> str:
+    import torch
+
+    said = cpu(folder)
+    assert torch.version.cuda, f"torch {torch.__version__} is no CUDA build; build on an index that has one"
+    if not torch.cuda.is_available():
+        return f"{said}; torch for CUDA {torch.version.cuda}, no GPU here"
+    a = torch.ones(64, 64, device="cuda")
+    assert float((a @ a).sum()) == 64.0**3
+    return f"{said}; {torch.cuda.get_device_name()} multiplies"
+
+
+def serve(folder: Path) -> str:
+    port = 18080
+    command = [
+        "understudy", "serve", str(_fitted(folder)), "--allow-unaudited", "--port", str(port),
+        "--grpc-port", "0", "--audit-log", str(folder / "audit.jsonl"),
+    ]  # fmt: skip
+    server = subprocess.Popen(command)
+    try:
+        deadline = time.monotonic() + 90
+        while True:
+            try:
+                _get(f"http://localhost:{port}/v2/health/ready")
+                break
+            except OSError:
+                assert server.poll() is None, f"the server ended with {server.returncode}"
+                assert time.monotonic() < deadline, "the server isn't ready after 90 s"
+                time.sleep(0.2)
+        rows = _get(f"http://localhost:{port}/sample", {"n_rows": 50, "format": "csv"}).splitlines()
+        assert len(rows) == 51, f"{len(rows)} lines of CSV instead of 51"
+    finally:
+        server.terminate()
+        server.wait(30)
+    return "the server gave 50 rows"
+
+
+def seldon(folder: Path) -> str:
+    from understudy.serving.seldon import SyntheticSampler
+
+    sampler = SyntheticSampler(model_dir=str(_fitted(folder)))
+    sampler.load()
+    rows = sampler.predict([[50]], names=["n_rows"])
+    assert len(rows) == 50, f"{len(rows)} rows instead of 50"
+    return "the Seldon wrapper gave 50 rows"
+
+
+def _fitted(folder: Path) -> Path:
+    """A generator of a small table, made by the image's own command."""
+    lines = ["age,income"] + [f"{20 + i % 50},{'high' if i % 3 else 'low'}" for i in range(ROWS)]
+    (folder / "table.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    _run("understudy", "fit", str(folder / "table.csv"), "-o", str(folder / "model"), "--generator", "independent")
+    return folder / "model"
+
+
+def _run(*command: str) -> None:
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, f"{' '.join(command)}: {done.stderr[-2000:]}"
+
+
+def _get(url: str, body: dict[str, object] | None = None) -> str:
+    data = json.dumps(body).encode() if body else None
+    request = urllib.request.Request(url, data, {"Content-Type": "application/json"})
+    with urllib.request.urlopen(request, timeout=30) as answer:
+        return str(answer.read().decode())
+
+
+TARGETS = {"cpu": cpu, "gpu": gpu, "serve": serve, "seldon": seldon}
+
+
+def main(arguments: list[str]) -> int:
+    if len(arguments) != 1 or arguments[0] not in TARGETS:
+        print(f"usage: python -m components.smoke {'|'.join(TARGETS)}", file=sys.stderr)
+        return 2
+    if os.getuid() == 0:
+        print("smoke: runs as root; the image's user is 10001", file=sys.stderr)
+        return 1
+    with tempfile.TemporaryDirectory() as folder:
+        print(f"smoke {arguments[0]}: {TARGETS[arguments[0]](Path(folder))}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -10,10 +10,10 @@ export MLFLOW_DISABLE_TELEMETRY := true
 export DO_NOT_TRACK             := true
 export DVC_NO_ANALYTICS         := true
 
-.PHONY: help demo test slow lint env clean
+.PHONY: help demo test slow lint manifests env clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-7s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 env: $(READY) ## the virtual environment, with what constraints.txt pins
 
@@ -38,6 +38,9 @@ slow: $(READY) ## the slow tests
 lint: $(READY) ## ruff and mypy
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+
+manifests: $(READY) ## build and check every Kubernetes overlay; CRDS=DIR checks custom resources too
+	@$(BIN)/python -m manifests.check $(if $(CRDS),--crds $(CRDS))
 
 clean: ## remove the environment and all results
 	rm -rf $(VENV) out

@@ -52,7 +52,7 @@ def core_problems(resources: Iterable[Resource], version: str) -> tuple[list[str
             found.append(f"{label(resource)}: Kubernetes {version}: {where}: {e.message.splitlines()[0][:200]}")
         except kubernetes_validate.SchemaNotFoundError:
             if "." not in str(resource["apiVersion"]).split("/")[0] or "k8s.io" in str(resource["apiVersion"]):
-                found.append(f"{label(resource)}: Kubernetes {version} has no {resource['apiVersion']} {resource['kind']}")
+                found.append(f"{label(resource)}: Kubernetes {version} has no such kind in {resource['apiVersion']}")
             else:
                 custom.append(resource)
     return found, custom

@@ -12,8 +12,15 @@ Resource = Mapping[str, Any]
 OWN = "understudy-"
 SECRET_NAME = re.compile(r"PASSWORD|PASSWD|SECRET|TOKEN|CREDENTIAL|PRIVATE|(^|_)KEY(_ID)?$", re.IGNORECASE)
 SECRET_VALUE = re.compile(
-    r"-----BEGIN [A-Z ]*PRIVATE KEY|\bAKIA[0-9A-Z]{16}\b|\bus_[A-Za-z0-9_-]{32,}|://[^/\s:@{]+:[^/\s@{]+@|\bpassword\s*[=:]\s*[^\s{$]"
+    r"-----BEGIN [A-Z ]*PRIVATE KEY|\bAKIA[0-9A-Z]{16}\b|\bus_[A-Za-z0-9_-]{32,}"
+    r"|://[^/\s:@{]+:[^/\s@{]+@|\bpassword\s*[=:]\s*[^\s{$]"
 )
+
+SOURCES = {
+    "secretRef": "Secret", "secretKeyRef": "Secret", "configMapRef": "ConfigMap", "configMapKeyRef": "ConfigMap",
+}  # fmt: skip
+MADE_BY_OPERATORS = [{"app.kubernetes.io/name": "seldon-envoy"}, {"app.kubernetes.io/component": "training"}]
+"""Labels of pods that no manifest here makes, but that policies are about: Seldon's mesh, the ranks of a TrainJob."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +72,8 @@ def pods_of(resource: Resource) -> Iterator[Pod]:
             for component in predictor.get("componentSpecs") or ():
                 yield Pod(**own, **_template(component))
     elif kind == "Server" and resource["apiVersion"].startswith("mlops.seldon.io"):
-        yield Pod(**own, spec=spec.get("podSpec") or {}, labels=meta.get("labels") or {})
+        named = {**(meta.get("labels") or {}), "seldon-server-name": meta["name"]}
+        yield Pod(**own, spec=spec.get("podSpec") or {}, labels=named)
     elif kind == "InferenceService":
         for part in ("predictor", "transformer", "explainer"):
             if part in spec:
@@ -177,11 +185,14 @@ def networks(resources: Iterable[Resource], pods: Iterable[Pod]) -> Iterator[str
 def references(resources: list[Resource], pods: list[Pod]) -> Iterator[str]:
     """Accounts, claims, secrets and configurations that are referred to are there; selectors select something."""
     there = {(r["kind"], r["metadata"]["name"]) for r in resources}
-    stored = {r["spec"]["target"]["name"] for r in resources if r["kind"] == "ExternalSecret"}
+    external = [r for r in resources if r["kind"] == "ExternalSecret"]
+    stored = {(r["metadata"].get("namespace"), r["spec"]["target"]["name"]) for r in external}
+    made = [p.labels for p in pods]
+    made += MADE_BY_OPERATORS
     for pod in pods:
         for kind, name, optional in _referred(pod.spec):
             if kind == "Secret":
-                missing = bool(stored) and name not in stored and not optional
+                missing = bool(stored) and (pod.namespace, name) not in stored and not optional
             else:
                 missing = (kind, name) not in there
             if missing:
@@ -191,7 +202,7 @@ def references(resources: list[Resource], pods: list[Pod]) -> Iterator[str]:
         if resource["kind"] in ("Service", "PodDisruptionBudget", "NetworkPolicy"):
             selector = spec.get("selector") or spec.get("podSelector") or {}
             labels = selector if resource["kind"] == "Service" else selector.get("matchLabels") or {}
-            if labels and not any(_selects({"matchLabels": labels}, p.labels) for p in pods):
+            if labels and not any(_selects({"matchLabels": labels}, m) for m in made):
                 yield f"{label(resource)}: selects no pod"
         if resource["kind"] == "HorizontalPodAutoscaler":
             target = spec["scaleTargetRef"]
@@ -217,7 +228,8 @@ def _ports(service: Resource, pods: Iterable[Pod]) -> Iterator[str]:
     selector = service["spec"].get("selector") or {}
     for pod in pods:
         if selector and _selects({"matchLabels": selector}, pod.labels):
-            known = {p for _, c in pod.containers() for q in c.get("ports") or () for p in (q.get("name"), q["containerPort"])}
+            declared = [port for _, container in pod.containers() for port in container.get("ports") or ()]
+            known = {p.get("name") for p in declared} | {p["containerPort"] for p in declared}
             for port in service["spec"]["ports"]:
                 target = port.get("targetPort", port["port"])
                 if target not in known:
@@ -236,12 +248,12 @@ def _referred(spec: Mapping[str, Any]) -> Iterator[tuple[str, str, bool]]:
         if "secret" in volume:
             yield "Secret", volume["secret"]["secretName"], bool(volume["secret"].get("optional"))
     for container in [*(spec.get("initContainers") or ()), *(spec.get("containers") or ())]:
-        given = [e for e in container.get("envFrom") or ()]
+        given = list(container.get("envFrom") or ())
         given += [e["valueFrom"] for e in container.get("env") or () if "valueFrom" in e]
         for source in given:
-            for key, kind in (("secretRef", "Secret"), ("secretKeyRef", "Secret"), ("configMapRef", "ConfigMap"), ("configMapKeyRef", "ConfigMap")):
-                if key in source:
-                    yield kind, source[key]["name"], bool(source[key].get("optional"))
+            for key, named in source.items():
+                if key in SOURCES:
+                    yield SOURCES[key], named["name"], bool(named.get("optional"))
 
 
 def _denies_all(policy: Resource) -> bool:

@@ -63,7 +63,7 @@ def closed(schema: Any, top: bool = True) -> Any:
         return [closed(s, False) for s in schema]
     if not isinstance(schema, dict):
         return schema
-    made = {k: v for k, v in schema.items() if not k.startswith("x-kubernetes-") and k not in ("description", "default", "format")}
+    made = {k: v for k, v in schema.items() if _says(k)}
     for key in ("items", "not", "additionalProperties"):
         if isinstance(made.get(key), dict):
             made[key] = closed(made[key], False)
@@ -81,7 +81,7 @@ def closed(schema: Any, top: bool = True) -> Any:
                     made["properties"].setdefault(name, {})
     if schema.get("x-kubernetes-int-or-string"):
         made.pop("type", None)
-    if made.pop("nullable", False) and isinstance(made.get("type"), str):
+    if schema.get("nullable") and isinstance(made.get("type"), str):
         made["type"] = [made["type"], "null"]
     if top and isinstance(made.get("properties"), dict):
         made["properties"]["metadata"] = {}
@@ -96,8 +96,13 @@ def _restriction(schema: Any) -> Any:
     return {
         k: {n: _restriction(s) for n, s in v.items()} if k == "properties" else _restriction(v)
         for k, v in schema.items()
-        if not k.startswith("x-kubernetes-") and k not in ("description", "default", "format")
+        if _says(k)
     }
+
+
+def _says(keyword: str) -> bool:
+    """Whether a keyword restricts what a JSON schema takes. (Formats are Go's, such as int32.)"""
+    return not keyword.startswith("x-kubernetes-") and keyword not in ("description", "default", "format", "nullable")
 
 
 def _key(resource: Resource) -> tuple[str, str]:

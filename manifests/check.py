@@ -1,7 +1,7 @@
 """Build every overlay and check it, with no cluster: `python -m manifests.check [--crds DIR]`.
 
-Core resources pass the API's own schemas, in strict mode, for the Kubernetes versions of `VERSIONS`. Custom resources are
-checked against the OpenAPI schemas of their definitions where a folder of those is given. Then the rules of
+Core resources pass the API's own schemas, in strict mode, for the Kubernetes versions of `VERSIONS`. Custom resources
+are checked against the OpenAPI schemas of their definitions where a folder of those is given. Then the rules of
 `manifests.rules`. Prints what was checked and what was not; ends with 1 if anything is wrong.
 """
 

@@ -8,6 +8,8 @@ are checked against the OpenAPI schemas of their definitions where a folder of t
 from __future__ import annotations
 
 import argparse
+import functools
+import json
 import shutil
 import subprocess
 import sys
@@ -24,6 +26,7 @@ ROOT = Path(__file__).resolve().parent
 OVERLAYS = ROOT / "overlays"
 DOCKERFILE = ROOT.parent / "components" / "Dockerfile"
 VERSIONS = ("1.32", "1.37")
+UNKNOWN = "no such kind"
 
 
 def build(overlay: Path) -> list[Resource]:
@@ -41,21 +44,34 @@ def build(overlay: Path) -> list[Resource]:
 
 def core_problems(resources: Iterable[Resource], version: str) -> tuple[list[str], list[Resource]]:
     """What the API server of a version would refuse, and the resources it doesn't know: custom ones."""
-    import kubernetes_validate
-
     found, custom = [], []
     for resource in resources:
-        try:
-            kubernetes_validate.validate(resource, version, strict=True)
-        except kubernetes_validate.ValidationError as e:
-            where = ".".join(str(p) for p in e.path)
-            found.append(f"{label(resource)}: Kubernetes {version}: {where}: {e.message.splitlines()[0][:200]}")
-        except kubernetes_validate.SchemaNotFoundError:
-            if "." not in str(resource["apiVersion"]).split("/")[0] or "k8s.io" in str(resource["apiVersion"]):
-                found.append(f"{label(resource)}: Kubernetes {version} has no such kind in {resource['apiVersion']}")
-            else:
-                custom.append(resource)
+        problem = _core_problem(json.dumps(resource, sort_keys=True), version)
+        if problem == UNKNOWN and is_custom(str(resource["apiVersion"])):
+            custom.append(resource)
+        elif problem:
+            found.append(f"{label(resource)}: Kubernetes {version}: {problem}")
     return found, custom
+
+
+def is_custom(api_version: str) -> bool:
+    """Whether a group is somebody's own: core groups have no dot, or end in k8s.io."""
+    group = api_version.rpartition("/")[0]
+    return "." in group and not group.endswith("k8s.io")
+
+
+@functools.cache
+def _core_problem(resource: str, version: str) -> str:
+    """Of one resource as JSON: overlays share most of theirs, and a validation reads megabytes of schemas."""
+    import kubernetes_validate
+
+    try:
+        kubernetes_validate.validate(json.loads(resource), version, strict=True)
+    except kubernetes_validate.ValidationError as e:
+        return f"{'.'.join(str(p) for p in e.path)}: {e.message.splitlines()[0][:200]}"
+    except kubernetes_validate.SchemaNotFoundError:
+        return UNKNOWN
+    return ""
 
 
 def check(overlay: Path, definitions: Definitions | None, images: set[str]) -> tuple[list[str], dict[str, Any]]:

@@ -179,7 +179,7 @@ def test_the_pods_of_custom_kinds_are_looked_at(resource: dict[str, Any]) -> Non
 
 
 def test_the_images_of_components_are_targets_of_the_dockerfile() -> None:
-    assert OWN == {"understudy-cpu", "understudy-gpu", "understudy-serve", "understudy-seldon"}
+    assert {"understudy-cpu", "understudy-gpu", "understudy-serve", "understudy-seldon"} == OWN
     named = [v for k, v in vars(image).items() if k.endswith("IMAGE")]
     # understudy-python stands for the Python that KFP's local runner was started with.
     assert named and {n.split(":")[0] for n in named} <= OWN | {"understudy-python"}

@@ -35,9 +35,10 @@ test: $(READY) ## the fast tests
 slow: $(READY) ## the slow tests
 	$(BIN)/python -m pytest -m slow
 
-lint: $(READY) ## ruff and mypy
+lint: $(READY) ## ruff, mypy, and the CI workflows
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	$(BIN)/jactionlint
 
 manifests: $(READY) ## build and check every Kubernetes overlay; CRDS=DIR checks custom resources too
 	@$(BIN)/python -m manifests.check $(if $(CRDS),--crds $(CRDS))

@@ -19,6 +19,8 @@ SECRET_VALUE = re.compile(
 SOURCES = {
     "secretRef": "Secret", "secretKeyRef": "Secret", "configMapRef": "ConfigMap", "configMapKeyRef": "ConfigMap",
 }  # fmt: skip
+API_ACCOUNTS = {"deployer"}
+"""Whose pods may talk to the Kubernetes API."""
 MADE_BY_OPERATORS = [{"app.kubernetes.io/name": "seldon-envoy"}, {"app.kubernetes.io/component": "training"}]
 """Labels of pods that no manifest here makes, but that policies are about: Seldon's mesh, the ranks of a TrainJob."""
 
@@ -32,6 +34,10 @@ class Pod:
     spec: Mapping[str, Any]
     labels: Mapping[str, str]
     serves: bool = True
+
+    @property
+    def account(self) -> str:
+        return str(self.spec.get("serviceAccountName", "default"))
 
     def containers(self) -> Iterator[tuple[str, Mapping[str, Any]]]:
         for key in ("initContainers", "containers"):
@@ -111,7 +117,7 @@ def security(pods: Iterable[Pod]) -> Iterator[str]:
         for volume in pod.spec.get("volumes") or ():
             if "hostPath" in volume:
                 yield f"{pod.owner}: volume {volume['name']} is a hostPath"
-        if pod.spec.get("automountServiceAccountToken") is not False:
+        if pod.spec.get("automountServiceAccountToken") is not False and pod.account not in API_ACCOUNTS:
             yield f"{pod.owner}: automountServiceAccountToken isn't false"
         for where, container in pod.containers():
             context = container.get("securityContext") or {}

@@ -1,7 +1,7 @@
 """`python -m components.smoke TARGET`: can this image do its work, as this user, with what it may write?
 
     cpu      a KFP step runs, a generator fits and samples, the registry's server and clients are there
-    gpu      the same, and torch is a CUDA build; trains a tensor if there is a GPU
+    gpu      the same, and torch is a CUDA build; multiplies on a GPU if there is one
     serve    `understudy serve` answers V2 health and a sample
     seldon   the Seldon Core v1 wrapper samples, without mlflow or kfp
 
@@ -21,11 +21,8 @@ ROWS = 200
 
 
 def cpu(folder: Path) -> str:
-    import boto3  # noqa: F401  artifacts in S3
-    import flask_wtf  # noqa: F401  MLflow's basic-auth
-    import mlflow.server.auth  # noqa: F401
-    import psycopg2  # noqa: F401  MLflow's database
-
+    # Artifacts in S3, MLflow's basic-auth and its database.
+    _run(sys.executable, "-c", "import boto3, flask_wtf, mlflow.server.auth, psycopg2")
     generator = _fitted(folder)
     drawn = folder / "drawn"
     artifact = {"name": "x", "uri": str(generator), "metadata": {}}
@@ -59,15 +56,14 @@ def cpu(folder: Path) -> str:
 
 
 def gpu(folder: Path) -> str:
-    import torch
-
     said = cpu(folder)
-    assert torch.version.cuda, f"torch {torch.__version__} is no CUDA build; build on an index that has one"
-    if not torch.cuda.is_available():
-        return f"{said}; torch for CUDA {torch.version.cuda}, no GPU here"
-    a = torch.ones(64, 64, device="cuda")
-    assert float((a @ a).sum()) == 64.0**3
-    return f"{said}; {torch.cuda.get_device_name()} multiplies"
+    build = _run(sys.executable, "-c", "import torch; print(torch.version.cuda or '')").strip()
+    assert build, "torch is no CUDA build; build the image on an index that has one"
+    multiply = "import torch; a = torch.ones(64, 64, device='cuda'); print(float((a @ a).sum()))"
+    if not int(_run(sys.executable, "-c", "import torch; print(torch.cuda.device_count())")):
+        return f"{said}; torch for CUDA {build}, no GPU here"
+    assert float(_run(sys.executable, "-c", multiply)) == 64.0**3
+    return f"{said}; torch for CUDA {build}, a GPU multiplies"
 
 
 def serve(folder: Path) -> str:
@@ -113,9 +109,10 @@ def _fitted(folder: Path) -> Path:
     return folder / "model"
 
 
-def _run(*command: str) -> None:
+def _run(*command: str) -> str:
     done = subprocess.run(command, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, f"{' '.join(command)}: {done.stderr[-2000:]}"
+    return done.stdout
 
 
 def _get(url: str, body: dict[str, object] | None = None) -> str:

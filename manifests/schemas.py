@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -25,10 +26,7 @@ class Definitions:
         """
         schemas = {}
         for path in sorted(p for p in folder.rglob("*") if p.suffix in (".yaml", ".yml", ".json")):
-            for document in yaml.safe_load_all(path.read_text(encoding="utf-8")):
-                if not isinstance(document, dict) or document.get("kind") != "CustomResourceDefinition":
-                    continue
-                spec = document["spec"]
+            for spec in _definitions(path):
                 for version in spec["versions"]:
                     schema = (version.get("schema") or {}).get("openAPIV3Schema")
                     if schema:
@@ -51,6 +49,18 @@ class Definitions:
         return [
             f"{label(resource)}: {'.'.join(map(str, e.path))}: {e.message.splitlines()[0][:200]}" for e in found
         ]
+
+
+def _definitions(path: Path) -> Iterator[dict[str, Any]]:
+    """The `spec` of each definition in a file: documents of their own, or items of a List, as kubectl gives them."""
+    try:
+        documents = [d for d in yaml.safe_load_all(path.read_text(encoding="utf-8")) if isinstance(d, dict)]
+    except (OSError, ValueError, yaml.YAMLError) as e:
+        raise SystemExit(f"{path}: is no YAML ({str(e).splitlines()[0]}); a Helm template must be rendered first") from None
+    for document in documents:
+        for item in document["items"] if document.get("kind") == "List" else [document]:
+            if item.get("kind") == "CustomResourceDefinition":
+                yield item["spec"]
 
 
 def closed(schema: Any, top: bool = True) -> Any:

@@ -130,16 +130,16 @@ def run(*command: str, check: bool = True) -> subprocess.CompletedProcess[str]:
 
 
 def pip_settings(folder: Path) -> list[str]:
-    """This machine's way to a package index, for the build: pip's settings, and folders of wheels that they name."""
-    found = dict(line.split("=", 1) for line in run("pip", "config", "list", check=False).stdout.splitlines() if "=" in line)
-    settings = {k.split(".")[1]: v.strip("'") for k, v in found.items() if k.startswith(("global.", ":env:."))}
-    lines = ["[global]"]
-    volumes = []
-    for key in ("index-url", "extra-index-url", "cert", "find-links", "trusted-host"):
-        if key in settings:
-            lines.append(f"{key} = {settings[key]}")
-            for word in settings[key].replace("file://", "").replace("\\n", " ").split():
-                if word.startswith("/") and Path(word).exists():
-                    volumes += ["--volume", f"{word}:{word}:ro"]
+    """This machine's way to its package index, for the build: pip's settings and the files that they name."""
+    said = run("pip", "config", "list", check=False).stdout.splitlines()
+    settings = {k.split(".")[-1]: v.strip("'") for k, _, v in (line.partition("=") for line in said)}
+    lines, volumes = ["[global]"], []
+    for key in ("index-url", "extra-index-url", "cert", "find-links"):
+        for value in settings.get(key, "").split():
+            if Path(value).exists():
+                volumes += ["--volume", f"{value}:{value}:ro"]
+            elif not value.startswith("http"):
+                continue
+            lines.append(f"{key} = {value}")
     (folder / "pip.conf").write_text("\n".join(lines) + "\n")
     return ["--secret", f"id=pip,src={folder / 'pip.conf'}", *volumes]

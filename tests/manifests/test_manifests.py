@@ -284,6 +284,18 @@ def test_what_a_definition_forbids_is_named(definitions: Definitions, spec: dict
     assert len(found) == 1 and found[0].startswith(complaint)
 
 
+def test_definitions_as_kubectl_lists_them(tmp_path: Path) -> None:
+    listed = {"apiVersion": "v1", "kind": "List", "items": [yaml.safe_load(CRD)]}
+    (tmp_path / "all.yaml").write_text(yaml.safe_dump(listed))
+    assert Definitions.read(tmp_path).knows(model())
+
+
+def test_a_template_among_definitions_is_named(tmp_path: Path) -> None:
+    (tmp_path / "crd.yaml").write_text("{{- if .Values.crds }}\n" + CRD)
+    with pytest.raises(SystemExit, match=r"crd.yaml: is no YAML .* a Helm template must be rendered first"):
+        Definitions.read(tmp_path)
+
+
 def test_a_folder_without_definitions_is_refused(tmp_path: Path) -> None:
     with pytest.raises(SystemExit, match="holds no CustomResourceDefinition"):
         Definitions.read(tmp_path)

@@ -56,7 +56,8 @@ def _definitions(path: Path) -> Iterator[dict[str, Any]]:
     try:
         documents = [d for d in yaml.safe_load_all(path.read_text(encoding="utf-8")) if isinstance(d, dict)]
     except (OSError, ValueError, yaml.YAMLError) as e:
-        raise SystemExit(f"{path}: is no YAML ({str(e).splitlines()[0]}); a Helm template must be rendered first") from None
+        why = str(e).splitlines()[0]
+        raise SystemExit(f"{path}: is no YAML ({why}); a Helm template must be rendered first") from None
     for document in documents:
         for item in document["items"] if document.get("kind") == "List" else [document]:
             if item.get("kind") == "CustomResourceDefinition":

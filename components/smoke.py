@@ -21,8 +21,8 @@ ROWS = 200
 
 
 def cpu(folder: Path) -> str:
-    # Artifacts in S3, MLflow's basic-auth and its database.
-    _run(sys.executable, "-c", "import boto3, flask_wtf, mlflow.server.auth, psycopg2")
+    # Artifacts in S3, signatures, MLflow's basic-auth and its database, the cluster.
+    _run(sys.executable, "-c", "import boto3, cryptography, cyclonedx, flask_wtf, kubernetes, mlflow.server.auth, psycopg2")
     generator = _fitted(folder)
     drawn = folder / "drawn"
     artifact = {"name": "x", "uri": str(generator), "metadata": {}}

@@ -22,7 +22,8 @@ ROWS = 200
 
 def cpu(folder: Path) -> str:
     # Artifacts in S3, signatures, MLflow's basic-auth and its database, the cluster.
-    _run(sys.executable, "-c", "import boto3, cryptography, cyclonedx, flask_wtf, kubernetes, mlflow.server.auth, psycopg2")
+    needed = "boto3, cryptography, cyclonedx, flask_wtf, kubernetes, mlflow.server.auth, psycopg2"
+    _run(sys.executable, "-c", f"import {needed}")
     generator = _fitted(folder)
     drawn = folder / "drawn"
     artifact = {"name": "x", "uri": str(generator), "metadata": {}}

@@ -21,7 +21,7 @@ SOURCES = {
 }  # fmt: skip
 API_ACCOUNTS = {"deployer"}
 """Whose pods may talk to the Kubernetes API."""
-MADE_BY_OPERATORS = [{"app.kubernetes.io/name": "seldon-envoy"}, {"app.kubernetes.io/component": "training"}]
+MADE_BY_OPERATORS = [{"app.kubernetes.io/name": "seldon-envoy"}, {"app.kubernetes.io/name": "fit"}]
 """Labels of pods that no manifest here makes, but that policies are about: Seldon's mesh, the ranks of a TrainJob."""
 
 

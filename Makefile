@@ -10,10 +10,10 @@ export MLFLOW_DISABLE_TELEMETRY := true
 export DO_NOT_TRACK             := true
 export DVC_NO_ANALYTICS         := true
 
-.PHONY: help demo test slow lint env clean
+.PHONY: help demo test slow lint manifests env clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-7s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 env: $(READY) ## the virtual environment, with what constraints.txt pins
 
@@ -35,9 +35,13 @@ test: $(READY) ## the fast tests
 slow: $(READY) ## the slow tests
 	$(BIN)/python -m pytest -m slow
 
-lint: $(READY) ## ruff and mypy
+lint: $(READY) ## ruff, mypy, and the CI workflows
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	$(BIN)/jactionlint
+
+manifests: $(READY) ## build and check every Kubernetes overlay; CRDS=DIR checks custom resources too
+	@$(BIN)/python -m manifests.check $(if $(CRDS),--crds $(CRDS))
 
 clean: ## remove the environment and all results
 	rm -rf $(VENV) out

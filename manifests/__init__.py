@@ -1,0 +1,1 @@
+"""The platform's Kubernetes manifests, and their checks."""

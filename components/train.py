@@ -20,4 +20,4 @@ def train(tables: Input[Dataset], model: Output[Model], generator_options: str) 
         seed=chosen.seed,
         progress=to_log,
     )
-    model.metadata.update(made.metrics | made.facts)
+    model.metadata.update({**made.metrics, **made.facts})

@@ -26,12 +26,16 @@ def assemble(columns: Mapping[str, pd.Series], schema: TableSchema, n_rows: int)
 
 
 def sample_batches(
-    generator: Generator, n_rows: int, *, rng: np.random.Generator, where: Mapping[str, Any] | None = None
-) -> Iterator[pd.DataFrame]:
-    """Batches of at most 262,144 rows, so that any number of rows streams in constant memory."""
+    generator: Generator, n_rows: int, *, rng: np.random.Generator, where: Mapping[str, Any] | None = None,
+    first: int = 0,
+) -> Iterator[pd.DataFrame]:  # fmt: skip
+    """Batches of at most 262,144 rows, so that any number of rows streams in constant memory.
+
+    `first`: the number of the first row in a table that is made in parts, for its surrogate identifiers.
+    """
     replaced = [c for c in generator.schema.released if not c.modelled]
     for start in range(0, max(n_rows, 1), BATCH):
         batch = generator.sample(min(BATCH, n_rows - start), rng=rng, where=where)
         for column in replaced:
-            batch[column.name] = surrogates(column, len(batch), start)
+            batch[column.name] = surrogates(column, len(batch), first + start)
         yield batch

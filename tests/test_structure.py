@@ -22,15 +22,18 @@ LAYERS = [
     {"quality"},
     {"preparation"},
     {"generators", "evaluation", "audit"},
-    {"evidence", "pyfunc", "tracking"},
+    {"evidence", "pyfunc", "tracking", "supplychain"},
     {"stages", "generator_stages", "places", "sampling_stages", "leaderboard"},
-    {"console", "stage_commands", "generator_commands", "pipeline_commands", "cli"},
+    {"console", "stage_commands", "generator_commands", "pipeline_commands", "signing_commands", "cli"},
 ]
 SIBLINGS = {"generators", "evaluation", "audit"}  # never import each other
 OWNERS = {
     "mlflow": {"understudy/tracking.py", "understudy/pyfunc.py"},
     "kfp": {"components", "pipelines"},
-    "typer": {"understudy/cli.py", "understudy/stage_commands.py", "understudy/generator_commands.py", "understudy/pipeline_commands.py"},
+    "typer": {"understudy/cli.py", "understudy/stage_commands.py", "understudy/generator_commands.py", "understudy/pipeline_commands.py", "understudy/signing_commands.py"},
+    "cryptography": {"understudy/supplychain/"},
+    "cyclonedx": {"understudy/supplychain/sbom.py"},
+    "packageurl": {"understudy/supplychain/sbom.py"},
     "numba": {"understudy/compiled.py"},
     "torch": {"understudy/generators/autoregressive.py", "understudy/generators/neural_"},
 }

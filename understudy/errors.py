@@ -33,6 +33,13 @@ class ArtifactError(UnderstudyError):
     http_status = 409
 
 
+class Untrusted(ArtifactError):
+    """An artifact is not what its signature says, or has none that counts: a result, not bad input (exit code 1)."""
+
+    exit_code = 1
+    http_status = 403
+
+
 class RegistryError(UnderstudyError):
     """The model registry has no such model or version, or can't be reached."""
 

@@ -47,13 +47,16 @@ class Part:
 def fetch(*, model_uri: str, model_dir: str | Path, tracking_uri: str = "") -> dict[str, str]:
     """Copy a generator from the registry (`models:/NAME@ALIAS`) or a directory to `model_dir`; its name.
 
-    An alias is looked up once, here, so that all shards are of one version. Raises RegistryError or ArtifactError.
+    An alias is looked up once, here, so that all shards are of one version. Where a public key is configured, the
+    signature is verified. Raises RegistryError or ArtifactError.
     """
+    from understudy.supplychain import configured_verification
     from understudy.generators.base import read_manifest
     from understudy.tracking import load_registered
 
     source = load_registered(model_uri, tracking_uri) if model_uri.startswith("models:/") else Path(model_uri)
     manifest = read_manifest(source)
+    configured_verification(source)
     with atomic(model_dir) as temporary:
         shutil.copytree(source, temporary)
     return {"generator": str(manifest["name"])}

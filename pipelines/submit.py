@@ -11,6 +11,7 @@ import hashlib
 import json
 import sys
 import time
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -227,15 +228,32 @@ def _connected(server: Server) -> Iterator[Client]:
     import kfp
 
     try:
-        with contextlib.redirect_stdout(sys.stderr):  # the client prints links
-            yield kfp.Client(
+        _greet(server)
+        with contextlib.redirect_stdout(sys.stderr), warnings.catch_warnings():  # the client prints links
+            warnings.simplefilter("ignore")
+            client = kfp.Client(
                 host=server.host,
                 existing_token=server.token or None,
                 namespace=server.namespace or "kubeflow",
                 ssl_ca_cert=server.ca_file or None,
             )
+            yield client
     except _answers() as e:
         raise PipelineError(f"KFP server {server.host}: {_reason(e)}") from e
+
+
+def _greet(server: Server) -> None:
+    """One request, whose answer is the last word: kfp's client tries for half a minute and logs each failure."""
+    import kfp_server_api
+
+    configuration = kfp_server_api.Configuration(host=server.host.rstrip("/"))
+    configuration.ssl_ca_cert = server.ca_file or None
+    configuration.retries = False
+    if server.token:
+        configuration.api_key["authorization"] = server.token
+        configuration.api_key_prefix["authorization"] = "Bearer"
+    with kfp_server_api.ApiClient(configuration) as client:
+        kfp_server_api.HealthzServiceApi(client).healthz_service_get_healthz(_request_timeout=30)
 
 
 def _answers() -> tuple[type[Exception], ...]:

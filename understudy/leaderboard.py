@@ -85,7 +85,8 @@ def promote(
 
     options = candidates(generators=generators)
     if {len(models), len(synthetics), len(evaluations), len(audits)} != {len(options)}:
-        raise PipelineError(f"{len(options)} candidates, but {len(models)} models and {len(audits)} audits; run it again")
+        counts = f"{len(models)} models and {len(audits)} audits"
+        raise PipelineError(f"{len(options)} candidates gave {counts}; run it again")
     found = [
         Evidence.of(
             tables=tables, model=models[i], synthetic=synthetics[i], evaluation=evaluations[i], audited=audits[i],

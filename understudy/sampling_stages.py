@@ -50,8 +50,8 @@ def fetch(*, model_uri: str, model_dir: str | Path, tracking_uri: str = "") -> d
     An alias is looked up once, here, so that all shards are of one version. Where a public key is configured, the
     signature is verified. Raises RegistryError or ArtifactError.
     """
-    from understudy.supplychain import configured_verification
     from understudy.generators.base import read_manifest
+    from understudy.supplychain import configured_verification
     from understudy.tracking import load_registered
 
     source = load_registered(model_uri, tracking_uri) if model_uri.startswith("models:/") else Path(model_uri)

@@ -34,7 +34,7 @@ def sign(
     from understudy.supplychain import Provenance, keys, sign_artifact
 
     if model.startswith("models:/"):
-        raise ConfigError(f"{model}: a registered version stays as it is; register with UNDERSTUDY_SIGNING_KEY_FILE set")
+        raise ConfigError(f"{model}: a registered version stays as it is; set UNDERSTUDY_SIGNING_KEY_FILE and register")
     pem = keys.read_pem(key, "--key") if key else keys.configured(keys.PRIVATE)
     if not pem:
         raise ConfigError("no key to sign with; give --key FILE, or set UNDERSTUDY_SIGNING_KEY_FILE")

@@ -14,6 +14,7 @@ from kfp.dsl import PipelineTask
 
 from components.image import GPU_IMAGE, IMAGE
 from understudy.errors import ConfigError
+from understudy.images import check_image
 
 Place = Callable[[PipelineTask], PipelineTask]
 
@@ -127,22 +128,3 @@ class Cluster:
         kubernetes.set_timeout(task, step.seconds)
         kubernetes.set_security_context(task, run_as_user=USER, run_as_group=USER, run_as_non_root=True)
         return task
-
-
-def check_image(image: str) -> None:
-    """Raises ConfigError unless `image` names one image for good: by its digest, or by a tag that isn't latest.
-
-    >>> check_image("registry.example/understudy-cpu:0.1.0")
-    >>> check_image("understudy-cpu")
-    Traceback (most recent call last):
-    understudy.errors.ConfigError: image 'understudy-cpu' has no digest and no tag; give NAME@sha256:DIGEST
-    """
-    name, at, digest = image.partition("@")
-    tag = name.rpartition("/")[2].partition(":")[2]
-    if at and not re.fullmatch(r"sha256:[0-9a-f]{64}", digest):
-        raise ConfigError(f"image {image!r} has a malformed digest; give NAME@sha256: and 64 hexadecimal digits")
-    if not re.fullmatch(r"[a-z0-9][\w.:/-]*", name):
-        raise ConfigError(f"image {image!r} is no name of an image; give NAME@sha256:DIGEST")
-    if not at and tag in ("", "latest"):
-        reason = "the tag latest, which moves" if tag else "no digest and no tag"
-        raise ConfigError(f"image {image!r} has {reason}; give NAME@sha256:DIGEST")

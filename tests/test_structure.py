@@ -15,7 +15,7 @@ SOURCES = sorted(p for d in ("understudy", "components", "pipelines") for p in (
 
 # A module may import modules of its own layer and of the layers above it in this list.
 LAYERS = [
-    {"errors", "files", "progress", "compiled", "__init__"},
+    {"errors", "files", "progress", "compiled", "images", "__init__"},
     {"schema"},
     {"canonical", "csvfiles", "tables", "big_tables", "identifiers", "config"},
     {"inference", "dependencies", "encoding", "provenance", "splits", "conditions"},
@@ -23,14 +23,17 @@ LAYERS = [
     {"preparation"},
     {"generators", "evaluation", "audit"},
     {"evidence", "pyfunc", "tracking", "supplychain"},
+    {"registered"},
+    {"deployment"},
     {"stages", "generator_stages", "places", "sampling_stages", "leaderboard"},
-    {"console", "stage_commands", "generator_commands", "pipeline_commands", "signing_commands", "cli"},
+    {"console", "stage_commands", "generator_commands", "pipeline_commands", "signing_commands", "deploy_commands", "cli"},
 ]
 SIBLINGS = {"generators", "evaluation", "audit"}  # never import each other
 OWNERS = {
     "mlflow": {"understudy/tracking.py", "understudy/pyfunc.py"},
     "kfp": {"components", "pipelines"},
-    "typer": {"understudy/cli.py", "understudy/stage_commands.py", "understudy/generator_commands.py", "understudy/pipeline_commands.py", "understudy/signing_commands.py"},
+    "typer": {"understudy/cli.py", "understudy/stage_commands.py", "understudy/generator_commands.py", "understudy/pipeline_commands.py", "understudy/signing_commands.py", "understudy/deploy_commands.py"},
+    "kubernetes": {"understudy/deployment/kube.py"},
     "cryptography": {"understudy/supplychain/"},
     "cyclonedx": {"understudy/supplychain/sbom.py"},
     "packageurl": {"understudy/supplychain/sbom.py"},

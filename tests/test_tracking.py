@@ -21,7 +21,7 @@ from understudy.generators import load
 def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An initialised SQLite store; making one takes seconds, copying it doesn't."""
     root = tmp_path_factory.mktemp("store")
-    with tracking._connected(tracking.local_uri(root)) as client:
+    with tracking.connected(tracking.local_uri(root)) as client:
         client.search_registered_models()
     return root / "mlflow.db"
 
@@ -210,7 +210,7 @@ def test_the_environment_is_left_as_it_was(server: str, monkeypatch: pytest.Monk
         monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
         if given:
             monkeypatch.setenv("MLFLOW_TRACKING_URI", given)
-        with tracking._connected(server):
+        with tracking.connected(server):
             pass
         assert os.environ.get("MLFLOW_TRACKING_URI") == given
 

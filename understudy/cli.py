@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
-from understudy import __version__, console, generator_commands, signing_commands
+from understudy import __version__, console, deploy_commands, generator_commands, signing_commands
 from understudy.errors import ConfigError, UnderstudyError
 from understudy.pipeline_commands import app as pipeline_app
 from understudy.stage_commands import app as stage_app
@@ -228,6 +228,7 @@ def audit(
 
 generator_commands.add_to(app)
 signing_commands.add_to(app)
+deploy_commands.add_to(app)
 
 
 def _counts(metrics: dict[str, float]) -> dict[str, Any]:

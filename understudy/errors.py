@@ -59,6 +59,13 @@ class PipelineError(UnderstudyError):
     http_status = 500
 
 
+class DeploymentError(UnderstudyError):
+    """What was deployed did not become ready, and what was there before is back: a result (exit code 1)."""
+
+    exit_code = 1
+    http_status = 500
+
+
 class Rejected(UnderstudyError):
     """The audit's verdict is not PASS: a result, not bad input (exit code 1)."""
 

@@ -56,7 +56,7 @@ def record_run(evidence: Evidence, tracking_uri: str = "") -> Registration:
 
     Raises RegistryError when the server (see `uri`) can't be reached or refuses.
     """
-    with _connected(tracking_uri) as client:
+    with connected(tracking_uri) as client:
         run = _recorded(client, evidence)
         return _answer(evidence, run, tracking_uri, reason="recorded")
 
@@ -66,7 +66,7 @@ def register_version(evidence: Evidence, tracking_uri: str = "") -> Registration
 
     The caller has made sure that the verdict is PASS. Raises RegistryError.
     """
-    with _connected(tracking_uri) as client:
+    with connected(tracking_uri) as client:
         name, run = evidence.params.model_name(), _recorded(client, evidence)
         version = _version_of(client, name, run.info.run_id) or _create_version(client, name, run, evidence)
         if version.tags.get(COMPLETE):
@@ -86,7 +86,7 @@ def load_registered(model_uri: str, tracking_uri: str = "") -> Path:
     """
     name = model_uri.removeprefix("models:/")
     pinned = model_uri if "@" in name or "/" in name else f"models:/{name}@champion"
-    with _connected(tracking_uri, create=False):
+    with connected(tracking_uri, create=False):
         import yaml
         from mlflow.artifacts import download_artifacts
 
@@ -96,7 +96,7 @@ def load_registered(model_uri: str, tracking_uri: str = "") -> Path:
 
 
 @contextmanager
-def _connected(tracking_uri: str, create: bool = True) -> Iterator[MlflowClient]:
+def connected(tracking_uri: str, create: bool = True) -> Iterator[MlflowClient]:
     """A client of the server; what mlflow complains about becomes one RegistryError."""
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     os.environ.setdefault("DO_NOT_TRACK", "true")

@@ -12,10 +12,11 @@ from typing import Any
 import pytest
 
 from components.image import GPU_IMAGE, IMAGE
-from pipelines.cluster import GPU, STEPS, USER, Cluster, check_image
+from pipelines.cluster import GPU, STEPS, USER, Cluster
 from pipelines.compile import NAMES, compile_pipeline
 from tests.pipelines.graph import CLUSTER, IMAGES, Graph
 from understudy.errors import ConfigError
+from understudy.images import check_image
 
 ROOT = Path(__file__).parents[2]
 TRAINS = {"training": {"exec-train"}, "leaderboard": {"exec-train"}}

@@ -15,7 +15,7 @@ SOURCES = sorted(p for d in ("understudy", "components", "pipelines") for p in (
 
 # A module may import modules of its own layer and of the layers above it in this list.
 LAYERS = [
-    {"errors", "files", "progress", "compiled", "images", "__init__"},
+    {"errors", "files", "progress", "compiled", "images", "ranks", "__init__"},
     {"schema"},
     {"canonical", "csvfiles", "tables", "big_tables", "identifiers", "config"},
     {"inference", "dependencies", "encoding", "provenance", "splits", "conditions"},

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
-from understudy import __version__, console, deploy_commands, generator_commands, signing_commands
+from understudy import __version__, console, deploy_commands, generator_commands, ranks, signing_commands
 from understudy.errors import ConfigError, UnderstudyError
 from understudy.pipeline_commands import app as pipeline_app
 from understudy.stage_commands import app as stage_app
@@ -134,7 +134,8 @@ def fit(
             checkpoint=checkpoint,
             progress=progress,
         )
-    console.show({**result.facts, **_counts(result.metrics), "model": out}, as_json=as_json)
+    if ranks.first():
+        console.show({**result.facts, **_counts(result.metrics), "model": out}, as_json=as_json)
 
 
 @app.command()

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from understudy import ranks
 from understudy.config import Data, Params
 from understudy.errors import ConfigError, Rejected, TableError
 from understudy.evidence import PASS, Evidence, Registration, read_verdict
@@ -93,6 +94,7 @@ def train(
     """
     import numpy as np
 
+    from understudy.generator_stages import fit_options
     from understudy.generators import auto
 
     table_schema = TableSchema.read(schema)
@@ -102,9 +104,10 @@ def train(
     if progress and choice.reason:
         progress(0.0, f"{choice.name}, since {choice.reason}")
     started = time.perf_counter()
-    made.fit(table, schema=table_schema, rng=np.random.default_rng(seed), progress=progress)
+    made.fit(table, schema=table_schema, rng=np.random.default_rng(seed), progress=progress, **fit_options(made))
     seconds = time.perf_counter() - started
-    made.save(Path(model_dir))
+    if ranks.first():
+        made.save(Path(model_dir))
     metrics = {"rows_train": float(len(table)), "fit_seconds": seconds}
     return StageResult({"model": Path(model_dir)}, metrics, choice.facts())
 
@@ -117,22 +120,23 @@ def fit(
 
     For a table whose generator will not be audited here; writes the artifact to `model_dir`. Of a table of more than
     `data.max_rows` rows, a random sample of that size is learnt. With a directory `checkpoint` a killed fit goes on
-    where it was.
+    where it was. Started as several processes (torchrun), they fit together and the first one writes.
     """
     import numpy as np
 
-    from understudy.generator_stages import checkpointing
+    from understudy.generator_stages import fit_options
     from understudy.generators import auto
     from understudy.preparation import prepare
 
     auto.check(generator, config)
     table, schema, profile = prepare(data.path or "", data, progress or _silent, seed=seed)
     made, choice = auto.create(generator, config, table, schema)
-    keep = checkpointing(made, checkpoint)
+    keep = fit_options(made, checkpoint)
     started = time.perf_counter()
     made.fit(table, schema=schema, rng=np.random.default_rng(seed), progress=progress, **keep)
     seconds = time.perf_counter() - started
-    made.save(Path(model_dir))
+    if ranks.first():
+        made.save(Path(model_dir))
     counts = {"rows_source": float(profile["rows_source"]), "rows_train": float(len(table))}
     return StageResult({"model": Path(model_dir)}, counts | {"fit_seconds": seconds}, choice.facts())
 

@@ -15,8 +15,10 @@ import pandas as pd
 import psutil
 import pytest
 import torch
+import yaml
 from safetensors import SafetensorError, safe_open
 
+from components.image import GPU_IMAGE
 from tests.people import people
 from understudy import ranks
 from understudy.canonical import conform
@@ -64,6 +66,27 @@ def test_a_generator_that_cant_says_so(tmp_path: Path, monkeypatch: pytest.Monke
     with pytest.raises(ConfigError, match="generator forest can't be fitted by several processes; fit one that can"):
         fit(data=Data(path=str(tmp_path / "p.csv")), model_dir=tmp_path / "m", generator="forest")
     assert not (tmp_path / "m").exists()
+
+
+@pytest.mark.parametrize("name", ["trainjob", "pytorchjob"])
+def test_the_clusters_jobs_run_a_command_that_there_is(name: str) -> None:
+    """The manifests' command lines are parsed by the command line itself."""
+    import typer.main
+
+    from understudy.cli import app
+
+    documents = list(yaml.safe_load_all((ROOT / "manifests" / "training" / f"{name}.yaml").read_text()))
+    job = next(d for d in documents if d["kind"] in ("TrainJob", "PyTorchJob"))
+    if name == "trainjob":
+        made = job["spec"]["trainer"]
+        assert job["spec"]["runtimeRef"]["name"] in [d["metadata"]["name"] for d in documents]
+    else:
+        made = job["spec"]["pytorchReplicaSpecs"]["Worker"]["template"]["spec"]["containers"][0]
+    assert (made["command"], made["args"][:3]) == (["torchrun"], ["-m", "understudy.cli", "fit"])
+    assert made["image"] == GPU_IMAGE
+    fit_command = typer.main.get_command(app).commands["fit"]  # type: ignore[attr-defined]
+    parsed = fit_command.make_context("fit", list(made["args"][3:])).params
+    assert parsed["generator"] == "autoregressive" and str(parsed["checkpoint"]).startswith("/understudy/")
 
 
 def torchrun(folder: Path, out: str, *more: str, log: Path) -> subprocess.Popen[bytes]:

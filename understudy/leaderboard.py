@@ -17,6 +17,7 @@ from understudy.config import Params
 from understudy.errors import ConfigError, PipelineError, Rejected
 from understudy.evidence import PASS, Evidence, Registration
 from understudy.files import write_text
+from understudy.stages import register
 
 SHOWN = ("c2st_auc", "c2st_auc_se", "tstr_gap", "shape_error", "trend_error", "dcr_share")
 
@@ -81,7 +82,7 @@ def promote(
     `generator`. Doing it again gives the same runs and version. Raises Rejected, when all is recorded, if none passed;
     PipelineError when the lists don't belong together.
     """
-    from understudy.tracking import record_run, register_version
+    from understudy.tracking import record_run
 
     options = candidates(generators=generators)
     if {len(models), len(synthetics), len(evaluations), len(audits)} != {len(options)}:
@@ -106,9 +107,7 @@ def promote(
     if winner is None:
         verdicts = ", ".join(f"{e.generator} {e.verdict}" for e in entries)
         raise Rejected(f"no candidate passed the audit ({verdicts}), so nothing is registered; their runs are recorded")
-    made = register_version(found[winner], tracking_uri)
-    write_text(out, made.to_json())
-    return made
+    return register(evidence=found[winner], out=out, tracking_uri=tracking_uri)
 
 
 def to_markdown(entries: Sequence[Entry], winner: int | None) -> str:

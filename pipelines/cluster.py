@@ -43,6 +43,7 @@ class Step:
         trains: whether it uses a GPU where the cluster has one.
         seconds: after which it is ended.
         secrets: those it reads; see above.
+        retried: whether another try may end otherwise.
     """
 
     cpu: tuple[str, str] = ("250m", "1")
@@ -50,6 +51,7 @@ class Step:
     trains: bool = False
     seconds: int = 3600
     secrets: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    retried: bool = True
 
 
 STEPS = {
@@ -67,6 +69,8 @@ STEPS = {
     "shards": Step(),
     "sample-shard": Step(cpu=("1", "2"), memory=("2Gi", "8Gi"), seconds=6 * 3600, secrets=(OBJECT_STORE,)),
     "join-shards": Step(secrets=(OBJECT_STORE,)),
+    "monitor": Step(cpu=("1", "2"), memory=("2Gi", "8Gi"), secrets=(READER, OBJECT_STORE)),
+    "alarm": Step(retried=False),
 }
 
 
@@ -113,7 +117,7 @@ class Cluster:
         task.set_container_image(self.gpu_image if on_gpu else self.image)
         task.set_cpu_request(step.cpu[0]).set_cpu_limit(step.cpu[1])
         task.set_memory_request(step.memory[0]).set_memory_limit(step.memory[1])
-        if self.retries:
+        if self.retries and step.retried:
             task.set_retry(self.retries, backoff_duration="30s", backoff_factor=2.0, backoff_max_duration="600s")
         if on_gpu:
             task.set_accelerator_type(GPU).set_accelerator_limit(self.gpus)

@@ -23,28 +23,13 @@ def record(
     tracking_uri: str,
 ) -> None:
     """Log the run to the tracking server, whatever its verdict; see `understudy.stages.record`."""
-    from pathlib import Path
-
     from understudy import stages
-    from understudy.config import Params
     from understudy.evidence import Evidence
 
-    evidence = Evidence(
-        tables=Path(tables.path),
-        model_dir=Path(model.path),
-        synthetic=Path(synthetic.path) / "synthetic.parquet",
-        evaluation=Path(evaluation.path),
-        audit=Path(audited.path),
-        params=Params.from_json(
-            data=data_options,
-            preprocess=preprocess_options,
-            generator=generator_options,
-            sample=sample_options,
-            evaluate=evaluate_options,
-            gate=gate_options,
-            register=register_options,
-        ),
-        data_md5=data_md5,
-        code_commit=code_commit,
-    )
+    evidence = Evidence.of(
+        tables=tables.path, model=model.path, synthetic=synthetic.path, evaluation=evaluation.path,
+        audited=audited.path, data_md5=data_md5, code_commit=code_commit, data=data_options,
+        preprocess=preprocess_options, generator=generator_options, sample=sample_options, evaluate=evaluate_options,
+        gate=gate_options, register=register_options,
+    )  # fmt: skip
     stages.record(evidence=evidence, out=registration.path, tracking_uri=tracking_uri)

@@ -21,4 +21,4 @@ def train(tables: Input[Dataset], model: Output[Model], generator_options: str) 
         balance=chosen.balance,
         progress=to_log,
     )
-    model.metadata.update(made.metrics | made.facts)
+    model.metadata.update({**made.metrics, **made.facts})

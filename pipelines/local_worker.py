@@ -21,13 +21,13 @@ def main(pipeline_root: str, arguments: dict[str, str]) -> None:
     """Run the training pipeline; raises RuntimeError when a step fails."""
     from kfp import local
 
-    from pipelines.training import training
+    from pipelines import training
 
     warnings.simplefilter("ignore")
     # Steps use this interpreter: a virtual environment each would be built from a network.
     runner = local.SubprocessRunner(use_venv=False)
     local.init(runner=runner, pipeline_root=pipeline_root, raise_on_error=True)
-    training(**arguments)
+    training.build()(**arguments)
 
 
 def end_with_parent() -> None:

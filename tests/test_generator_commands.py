@@ -71,7 +71,7 @@ def test_a_generator_that_cannot_names_one_that_can(tmp_path: Path, monkeypatch,
         assert "generator independent can't" in said and "--generator autoregressive" in said and "\n" not in said
     assert not (tmp_path / "out.csv").exists()
     with pytest.raises(ConfigError, match="generator forest can't keep checkpoints"):
-        generator_stages.checkpointing(create("forest"), tmp_path)
+        generator_stages.fit_options(create("forest"), tmp_path)
 
 
 def test_impute_refuses_a_table_that_lacks_a_column(model: Path, tmp_path: Path, monkeypatch, capsys) -> None:

@@ -15,20 +15,23 @@ from understudy import (
     __version__,
     audit_commands,
     console,
+    deploy_commands,
     generator_commands,
     monitoring_commands,
     pii_commands,
+    ranks,
     serving_commands,
+    signing_commands,
     signoff_commands,
 )
 from understudy.errors import ConfigError, UnderstudyError
+from understudy.pipeline_commands import app as pipeline_app
 from understudy.stage_commands import app as stage_app
 
 app = typer.Typer(
     name="understudy", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False,
     help="Synthetic tables that are good enough to train on and private enough to share.",
 )  # fmt: skip
-pipeline_app = typer.Typer(no_args_is_help=True, help="The Kubeflow pipeline.")
 app.add_typer(pipeline_app, name="pipeline")
 app.add_typer(stage_app, name="stage")
 
@@ -153,7 +156,8 @@ def fit(
             balance=Balance.parse(balance) if balance else None,
             progress=progress,
         )
-    console.show({**result.facts, **_counts(result.metrics), "model": out}, as_json=as_json)
+    if ranks.first():
+        console.show({**result.facts, **_counts(result.metrics), "model": out}, as_json=as_json)
 
 
 @app.command()
@@ -225,21 +229,10 @@ audit_commands.add_to(app)
 generator_commands.add_to(app)
 pii_commands.add_to(app)
 signoff_commands.add_to(app)
+signing_commands.add_to(app)
 serving_commands.add_to(app)
+deploy_commands.add_to(app)
 monitoring_commands.add_to(app)
-
-
-@pipeline_app.command("compile")
-def compile_pipeline(
-    out: Annotated[Path, typer.Option("-o", "--out", help="The YAML file to write.")] = Path(
-        "out/training.yaml"
-    ),
-) -> None:
-    """Compile the training pipeline to KFP's IR YAML."""
-    from pipelines.compile import compile_training
-
-    compile_training(out)
-    console.show({"pipeline": out}, as_json=False)
 
 
 def _counts(metrics: dict[str, float]) -> dict[str, Any]:

@@ -33,6 +33,13 @@ class ArtifactError(UnderstudyError):
     http_status = 409
 
 
+class Untrusted(ArtifactError):
+    """An artifact is not what its signature says, or has none that counts: a result, not bad input (exit code 1)."""
+
+    exit_code = 1
+    http_status = 403
+
+
 class RegistryError(UnderstudyError):
     """The model registry has no such model or version, or can't be reached."""
 
@@ -50,6 +57,20 @@ class PipelineError(UnderstudyError):
 
     exit_code = 2
     http_status = 500
+
+
+class DeploymentError(UnderstudyError):
+    """What was deployed did not become ready, and what was there before is back: a result (exit code 1)."""
+
+    exit_code = 1
+    http_status = 500
+
+
+class DriftError(UnderstudyError):
+    """New rows are no longer as those that were learnt: a result (exit code 1)."""
+
+    exit_code = 1
+    http_status = 409
 
 
 class Rejected(UnderstudyError):

@@ -45,6 +45,23 @@ class Evidence:
     data_md5: str = ""
     code_commit: str = ""
 
+    @classmethod
+    def of(
+        cls, *, tables: str | Path, model: str | Path, synthetic: str | Path, evaluation: str | Path,
+        audited: str | Path, data_md5: str, code_commit: str, **sections: str,
+    ) -> Evidence:  # fmt: skip
+        """From the outputs of a pipeline's steps and the sections of its parameters, JSON objects."""
+        return cls(
+            model_dir=Path(model),
+            tables=Path(tables),
+            evaluation=Path(evaluation),
+            audit=Path(audited),
+            synthetic=Path(synthetic) / "synthetic.parquet",
+            params=Params.from_json(**sections),
+            data_md5=data_md5,
+            code_commit=code_commit,
+        )
+
     @property
     def verdict(self) -> str:
         return read_verdict(self.audit / "audit.json")

@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from understudy import ranks
 from understudy.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -66,8 +67,11 @@ def update(
     return {"rows_train": float(len(rows)), "fit_seconds": seconds}
 
 
-def checkpointing(generator: Any, checkpoint: str | Path | None) -> dict[str, Path]:
-    """What to give to `generator.fit` so that it keeps checkpoints. Raises ConfigError for one that keeps none."""
+def fit_options(generator: Any, checkpoint: str | Path | None = None) -> dict[str, Path]:
+    """What to give to `generator.fit` so that it keeps checkpoints. Raises ConfigError for one that keeps none, or
+    that several processes can't fit together, where torchrun started several."""
+    if ranks.count() > 1 and generator.name != ABLE:
+        raise ConfigError(_cannot(generator.name, "be fitted by several processes"))
     if checkpoint is None:
         return {}
     import inspect

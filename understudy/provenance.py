@@ -27,6 +27,11 @@ def file_md5(path: str | Path) -> str:
     return digest.hexdigest()
 
 
+def file_sha256(path: Path) -> str:
+    with path.open("rb") as f:
+        return hashlib.file_digest(f, "sha256").hexdigest()
+
+
 def tree_sha256(root: Path, files: Iterable[Path] | None = None) -> str:
     """One hash of all files below `root` (or of `files`): relative names and contents."""
     digest = hashlib.sha256()

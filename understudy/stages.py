@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import math
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -94,25 +93,14 @@ def train(
 
     Writes its artifact to `model_dir`; `facts` say which was chosen and why. With a `balance`, its samples follow that.
     """
-    import numpy as np
-
-    from understudy.generators import auto
-    from understudy.generators.balanced import label_of, rebalanced, stated
+    from understudy.fitting import fit_and_save
 
     table_schema = TableSchema.read(schema)
-    auto.check(generator, config)
-    table = _table(train, table_schema)
-    balance = balance.check(table_schema, table) if balance else None
-    made, choice = auto.create(generator, config, table, table_schema)
-    if progress and choice.reason:
-        progress(0.0, f"{choice.name}, since {choice.reason}")
-    started = time.perf_counter()
-    made.fit(table, schema=table_schema, rng=np.random.default_rng(seed), progress=progress)
-    seconds = time.perf_counter() - started
-    ready = rebalanced(made, balance)
-    ready.save(Path(model_dir))
-    metrics = {"rows_train": float(len(table)), "fit_seconds": seconds}
-    return StageResult({"model": Path(model_dir)}, metrics, choice.facts() | stated(label_of(ready)))
+    metrics, facts = fit_and_save(
+        lambda: (_table(train, table_schema), table_schema), model_dir, generator, config,
+        seed=seed, balance=balance, progress=progress,
+    )  # fmt: skip
+    return StageResult({"model": Path(model_dir)}, metrics, facts)
 
 
 def fit(
@@ -123,29 +111,25 @@ def fit(
 
     For a table whose generator will not be audited here; writes the artifact to `model_dir`. Of a table of more than
     `data.max_rows` rows, a random sample of that size is learnt. With a directory `checkpoint` a killed fit goes on
-    where it was. `balance` as in `train`.
+    where it was. `balance` as in `train`. Started as several processes (torchrun), they fit together and the first one
+    writes.
     """
-    import numpy as np
-
-    from understudy.generator_stages import checkpointing
-    from understudy.generators import auto
-    from understudy.generators.balanced import label_of, rebalanced, stated
+    from understudy.fitting import fit_and_save
     from understudy.pii.report import identifier_facts
     from understudy.preparation import prepare
 
-    auto.check(generator, config)
-    table, schema, profile = prepare(data.path or "", data, progress or _silent, seed=seed)
-    balance = balance.check(schema, table) if balance else None
-    made, choice = auto.create(generator, config, table, schema)
-    keep = checkpointing(made, checkpoint)
-    started = time.perf_counter()
-    made.fit(table, schema=schema, rng=np.random.default_rng(seed), progress=progress, **keep)
-    seconds = time.perf_counter() - started
-    ready = rebalanced(made, balance)
-    ready.save(Path(model_dir))
-    counts = {"rows_source": float(profile["rows_source"]), "rows_train": float(len(table)), "fit_seconds": seconds}
-    facts = choice.facts() | stated(label_of(ready)) | identifier_facts(profile)
-    return StageResult({"model": Path(model_dir)}, counts, facts)
+    profile: dict[str, Any] = {}
+
+    def prepared() -> tuple[pd.DataFrame, TableSchema]:
+        table, schema, found = prepare(data.path or "", data, progress or _silent, seed=seed)
+        profile.update(found)
+        return table, schema
+
+    counts, facts = fit_and_save(
+        prepared, model_dir, generator, config, seed=seed, checkpoint=checkpoint, balance=balance, progress=progress
+    )
+    counts = {"rows_source": float(profile["rows_source"])} | counts
+    return StageResult({"model": Path(model_dir)}, counts, facts | identifier_facts(profile))
 
 
 def sample(

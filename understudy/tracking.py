@@ -27,6 +27,7 @@ from understudy.errors import RegistryError
 from understudy.evidence import KEY, Evidence, Registration, worse
 from understudy.provenance import file_md5, requirements
 from understudy.schema import Column, TableSchema
+from understudy.supplychain import signed_copy
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -201,12 +202,12 @@ def _create_version(client: MlflowClient, name: str, run: Run, evidence: Evidenc
     # What a killed attempt logged belongs to no version.
     for left in client.search_logged_models([run.info.experiment_id], f"source_run_id = '{run_id}'"):
         client.delete_logged_model(left.model_id)
-    with mlflow.start_run(run_id=run_id), warnings.catch_warnings():
+    with signed_copy(evidence) as (directory, signature), mlflow.start_run(run_id=run_id), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # it asks for an input example, which would be a sample
         logged = mlflow.pyfunc.log_model(
             name="generator",
             loader_module="understudy.pyfunc",
-            data_path=str(evidence.model_dir),
+            data_path=str(directory),
             signature=_signature(evidence.schema),
             pip_requirements=requirements(),
         )
@@ -216,7 +217,7 @@ def _create_version(client: MlflowClient, name: str, run: Run, evidence: Evidenc
         if e.error_code != "RESOURCE_ALREADY_EXISTS":
             raise
     # The tags come with the version in one step, so that no kill leaves one without them.
-    tags = evidence.tags()
+    tags = evidence.tags() | signature
     return client.create_model_version(name, logged.model_uri, run_id, tags, model_id=logged.model_id)
 
 

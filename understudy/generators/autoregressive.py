@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 import pandas as pd
 
+from understudy import ranks
 from understudy.canonical import conform, conform_column
 from understudy.encoding import TableCodec, fit_codec
 from understudy.encoding.codec import unit_weights
@@ -98,7 +99,7 @@ class Autoregressive:
         )
         schedule = self._schedule(len(rows) - int(held_out.sum()))
         self._train(rows, held_out, schedule, seed, device, progress, checkpoint, print_)
-        if checkpoint:
+        if checkpoint and ranks.first():
             neural_checkpoint.discard(Path(checkpoint))
         return self
 
@@ -130,13 +131,15 @@ class Autoregressive:
     ) -> None:  # fmt: skip
         """Train the network on `device`, where it stays, and give its columns the frequencies they have in `rows`."""
         from understudy.generators.neural_calibration import calibrate
+        from understudy.generators.neural_distributed import joined
         from understudy.generators.neural_training import Checkpointing, Training
 
         keep = Checkpointing(Path(checkpoint), belongs_to) if checkpoint else None
-        Training(
-            self.network, rows[~held_out], rows[held_out], schedule, seed=seed, device=device, checkpoint=keep,
-            progress=progress,
-        ).run()  # fmt: skip
+        with joined(device) as together:
+            Training(
+                self.network, rows[~held_out], rows[held_out], schedule, seed=seed, device=device, checkpoint=keep,
+                progress=progress, ranks=together,
+            ).run()  # fmt: skip
         self.network.requires_grad_(False)
         calibrate(self.network, self.layout.frequencies(rows), seed)
 

@@ -18,6 +18,7 @@ from torch import Tensor
 
 from understudy.generators import neural_checkpoint
 from understudy.generators.neural_checkpoint import Progressed
+from understudy.generators.neural_distributed import Ranks
 from understudy.generators.neural_network import Network, threads
 from understudy.generators.neural_transformer import Transformer
 from understudy.progress import Progress
@@ -76,11 +77,16 @@ class Training:
     def __init__(
         self, network: Network, rows: np.ndarray, held_out: np.ndarray, schedule: Schedule, *, seed: int,
         device: torch.device, checkpoint: Checkpointing | None = None, progress: Progress | None = None,
+        ranks: Ranks = Ranks(),
     ) -> None:  # fmt: skip
-        self.network, self.schedule, self.seed = network.to(device), schedule, seed
-        self.rows = torch.from_numpy(np.ascontiguousarray(rows)).to(device)
-        self.held_out = torch.from_numpy(np.ascontiguousarray(held_out)).to(device)
-        self.checkpoint, self.progress = checkpoint, progress
+        self.network, self.schedule, self.ranks = network.to(device), schedule, ranks
+        self.rows = torch.from_numpy(np.ascontiguousarray(ranks.shard(rows))).to(device)
+        self.held_out = torch.from_numpy(np.ascontiguousarray(ranks.share(held_out))).to(device)
+        self.n_held_out = len(held_out)
+        self.batch_size = max(min(schedule.batch_size // ranks.size, len(self.rows)), 1)
+        # What ranks draw for their rows differs; the only one draws what it always has.
+        self.seed = seed if ranks.size == 1 else _mix(seed, ranks.rank)
+        self.checkpoint, self.progress = checkpoint, progress if ranks.first else None
         self.parameters: dict[str, Tensor] = dict(network.named_parameters())
         self.average = {k: v.detach().clone() for k, v in self.parameters.items()}
         self.best = {k: v.clone() for k, v in self.average.items()}
@@ -92,7 +98,7 @@ class Training:
         self.generator = torch.Generator(device)
         self.now = Progressed()
         if device.type == "cuda" and schedule.steps >= WORTH_COMPILING:
-            compile_states(network, self.rows, min(schedule.batch_size, len(self.rows)))
+            compile_states(network, self.rows, self.batch_size)
 
     def run(self) -> float:
         """Train to the end; the held-out nats a row of what was kept, NaN without held-out rows.
@@ -107,19 +113,19 @@ class Training:
         self._resume()
         written = time.monotonic()
         # A sixteenth of the fit, or one pass over the rows if that is less: a small table is learnt by heart quickly.
-        passes = len(self.rows) // min(self.schedule.batch_size, len(self.rows))
+        passes = len(self.rows) // self.batch_size
         every = max(min(self.schedule.steps // N_CHECKS, passes), 1)
         self.network.train()
         while self.now.step < self.schedule.steps and not self.now.done:
             self._step()
             if self.now.step % every == 0 or self.now.step == self.schedule.steps:
                 self._check()
-            if self.checkpoint and time.monotonic() - written >= self.schedule.checkpoint_seconds:
+            if self.checkpoint and self.ranks.first and time.monotonic() - written >= self.schedule.checkpoint_seconds:
                 self._write(self.checkpoint)
                 written = time.monotonic()
-        self._load(self.best if len(self.held_out) else self.average)
+        self._load(self.best if self.n_held_out else self.average)
         self.network.eval()
-        return self.now.best if len(self.held_out) else math.nan
+        return self.now.best if self.n_held_out else math.nan
 
     def _step(self) -> None:
         step = self.now.step
@@ -130,6 +136,7 @@ class Training:
             loss = self.network.loss(self._batch(step), self.generator, self.schedule.ordered_share)
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()
+        self.ranks.average(p.grad for p in self.parameters.values())
         self.optimiser.step()
         self.now.step = step + 1
         weight = max(1 / (1 + AVERAGED * self.now.step), 1 / (1 + AVERAGED * self.schedule.steps))
@@ -138,7 +145,7 @@ class Training:
 
     def _batch(self, step: int) -> Tensor:
         """The rows of a step: a fresh permutation every epoch, and no short batches."""
-        n, size = len(self.rows), min(self.schedule.batch_size, len(self.rows))
+        n, size = len(self.rows), self.batch_size
         a_epoch = n // size
         epoch, at = divmod(step, a_epoch)
         if at == 0 or not hasattr(self, "order"):
@@ -150,7 +157,7 @@ class Training:
         """Measure the averaged weights on held-out rows; keep the best, stop when they get no better."""
         now = self.now
         said = f"step {now.step} of {self.schedule.steps}"
-        if len(self.held_out):
+        if self.n_held_out:
             loss = self._held_out_loss()
             if loss < now.best:
                 now.best, now.best_step = loss, now.step
@@ -169,7 +176,7 @@ class Training:
             total = sum(float(self.network.ordered_nll(part.long()).sum()) for part in self.held_out.split(2048))
         self._load(trained)
         self.network.train()
-        return total / len(self.held_out)
+        return self.ranks.total(total, self.rows.device) / self.n_held_out
 
     def _load(self, weights: dict[str, Tensor]) -> None:
         with torch.no_grad():

@@ -32,13 +32,16 @@ def assemble(
 
 def sample_batches(
     generator: Generator, n_rows: int, *, rng: np.random.Generator, where: Mapping[str, Any] | None = None,
-    size: int = BATCH,
+    size: int = BATCH, first: int = 0,
 ) -> Iterator[pd.DataFrame]:  # fmt: skip
-    """Batches of at most `size` rows, so that any number of rows streams in constant memory."""
+    """Batches of at most `size` rows, so that any number of rows streams in constant memory.
+
+    `first`: the number of the first row in a table that is made in parts, for its surrogate identifiers.
+    """
     for start in range(0, max(n_rows, 1), size):
         batch = generator.sample(min(size, n_rows - start), rng=rng, where=where)
-        if start:  # the numbers of keys go on
-            for name, values in _surrogates(generator.schema, len(batch), rng, start).items():
+        if first + start:  # the numbers of keys go on
+            for name, values in _surrogates(generator.schema, len(batch), rng, first + start).items():
                 batch[name] = values
         yield batch
 

@@ -95,7 +95,7 @@ def serve(folder: Path) -> str:
 def seldon(folder: Path) -> str:
     from understudy.serving.seldon import SyntheticSampler
 
-    sampler = SyntheticSampler(model_dir=str(_fitted(folder)))
+    sampler = SyntheticSampler(model_uri=str(_fitted(folder)))
     sampler.load()
     rows = sampler.predict([[50]], names=["n_rows"])
     assert len(rows) == 50, f"{len(rows)} rows instead of 50"

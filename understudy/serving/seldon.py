@@ -53,10 +53,12 @@ class SyntheticSampler:
     def load(self) -> None:
         """Called once in every worker. Raises ArtifactError."""
         from understudy.generators import base
+        from understudy.supplychain import configured_verification
 
         path = Path(self.model_uri)
         manifest = base.read_manifest(path)
         try:
+            configured_verification(path)
             generator = base.load(path)
         except ModuleNotFoundError as e:
             raise ArtifactError(

@@ -16,6 +16,7 @@ from understudy.evidence import PASS, Registration, read_verdict
 from understudy.generators.base import MANIFEST, Generator, load
 from understudy.registered import REGISTERED, RegisteredVersion, Registry
 from understudy.schema import TableSchema
+from understudy.supplychain import configured_verification
 
 UNAUDITED = "unaudited"
 REFERENCE_ROWS, REFERENCE_SEED = 5000, 0
@@ -40,7 +41,8 @@ class Source:
 
     def load(self, *, allow_unaudited: bool) -> Served:
         """Read the model from disk. Raises ArtifactError or RegistryError for one that is missing or damaged, Rejected
-        for one whose audit is not PASS unless `allow_unaudited`."""
+        for one whose audit is not PASS unless `allow_unaudited`; Untrusted, where a public key is configured, for one
+        that isn't as it was signed."""
         if self.registry is not None:
             found = self.registry.version(self.uri)
             return _admitted(self.registry.directory(found), _tagged(found), allow_unaudited)
@@ -94,6 +96,7 @@ def _admitted(directory: Path, facts: Mapping[str, Any], allow_unaudited: bool) 
         )
     from understudy.generators.base import read_manifest
 
+    configured_verification(directory, schema_sha256=str(facts.get("schema_sha256", "")))
     generator = load(directory)
     generator.sample(1, rng=np.random.default_rng(0))  # a model that loads and can't draw is refused here
     known = {
@@ -108,8 +111,8 @@ def _tagged(found: RegisteredVersion) -> dict[str, Any]:
     tags = found.tags
     return {
         "name": found.name, "version": found.version, "verdict": tags.get("audit.verdict", UNAUDITED),
-        "data_md5": tags.get("data.md5", ""), "epsilon": _number(tags.get("dp.epsilon")),
-        "delta": _number(tags.get("dp.delta")),
+        "schema_sha256": tags.get("schema.sha256", ""), "data_md5": tags.get("data.md5", ""),
+        "epsilon": _number(tags.get("dp.epsilon")), "delta": _number(tags.get("dp.delta")),
     }  # fmt: skip
 
 

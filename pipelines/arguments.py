@@ -34,6 +34,8 @@ def pipeline_arguments(name: str, params_file: Path, *, data: str = "", data_md5
     `data` is where the steps find the table; its MD5 is that of the params file's own table, if that is here, unless
     it is given. Raises ConfigError when a pipeline that learns has no table.
     """
+    if name == "monitoring":
+        return {"data": data} if data else {}
     if name not in ("training", "leaderboard"):
         return {"code_sha256": code_sha256()}
     if not data:

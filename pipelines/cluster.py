@@ -25,8 +25,7 @@ VOLUME = "/understudy"
 """Where a claim given with `pvc` is mounted in every step."""
 
 OBJECT_STORE = ("understudy-object-store", ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"))
-_USER = ("MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD")
-READER, WRITER = ("registry-reader", _USER), ("registry-writer", _USER)
+REGISTRY = ("understudy-mlflow", ("MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD"))
 SIGNING = ("understudy-signing-key", ("UNDERSTUDY_SIGNING_KEY",))
 VERIFYING = ("understudy-public-key", ("UNDERSTUDY_PUBLIC_KEY",))
 """Secrets by name, and their keys, which become environment variables. One that isn't there is left out."""
@@ -43,6 +42,7 @@ class Step:
         trains: whether it uses a GPU where the cluster has one.
         seconds: after which it is ended.
         secrets: those it reads; see above.
+        retried: whether another try may end otherwise.
     """
 
     cpu: tuple[str, str] = ("250m", "1")
@@ -50,6 +50,7 @@ class Step:
     trains: bool = False
     seconds: int = 3600
     secrets: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    retried: bool = True
 
 
 STEPS = {
@@ -59,14 +60,16 @@ STEPS = {
     "evaluate": Step(cpu=("1", "4"), memory=("4Gi", "16Gi"), seconds=6 * 3600),
     "audit": Step(cpu=("1", "4"), memory=("4Gi", "16Gi"), seconds=6 * 3600),
     "gate": Step(),
-    "record": Step(memory=("1Gi", "4Gi"), secrets=(WRITER, OBJECT_STORE)),
-    "register": Step(memory=("1Gi", "4Gi"), secrets=(WRITER, OBJECT_STORE, SIGNING)),
+    "record": Step(memory=("1Gi", "4Gi"), secrets=(REGISTRY, OBJECT_STORE)),
+    "register": Step(memory=("1Gi", "4Gi"), secrets=(REGISTRY, OBJECT_STORE, SIGNING)),
     "candidates": Step(),
-    "promote": Step(memory=("1Gi", "4Gi"), secrets=(WRITER, OBJECT_STORE, SIGNING)),
-    "fetch": Step(memory=("1Gi", "4Gi"), secrets=(READER, OBJECT_STORE, VERIFYING)),
+    "promote": Step(memory=("1Gi", "4Gi"), secrets=(REGISTRY, OBJECT_STORE, SIGNING)),
+    "fetch": Step(memory=("1Gi", "4Gi"), secrets=(REGISTRY, OBJECT_STORE, VERIFYING)),
     "shards": Step(),
     "sample-shard": Step(cpu=("1", "2"), memory=("2Gi", "8Gi"), seconds=6 * 3600, secrets=(OBJECT_STORE,)),
     "join-shards": Step(secrets=(OBJECT_STORE,)),
+    "monitor": Step(cpu=("1", "2"), memory=("2Gi", "8Gi"), secrets=(REGISTRY, OBJECT_STORE)),
+    "alarm": Step(retried=False),
 }
 
 
@@ -113,14 +116,14 @@ class Cluster:
         task.set_container_image(self.gpu_image if on_gpu else self.image)
         task.set_cpu_request(step.cpu[0]).set_cpu_limit(step.cpu[1])
         task.set_memory_request(step.memory[0]).set_memory_limit(step.memory[1])
-        if self.retries:
+        if self.retries and step.retried:
             task.set_retry(self.retries, backoff_duration="30s", backoff_factor=2.0, backoff_max_duration="600s")
         if on_gpu:
             task.set_accelerator_type(GPU).set_accelerator_limit(self.gpus)
             kubernetes.add_toleration(task, key=GPU, operator="Exists", effect="NoSchedule")
         for name, keys in step.secrets:
             kubernetes.use_secret_as_env(task, name, {key: key for key in keys}, optional=True)
-        if {READER, WRITER} & set(step.secrets):
+        if REGISTRY in step.secrets:
             task.set_env_variable("MLFLOW_TRACKING_URI", MLFLOW)
             kubernetes.add_pod_label(task, "understudy/registry-client", "true")  # lets it through to MLflow
         if self.pvc:

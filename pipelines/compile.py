@@ -16,7 +16,7 @@ from understudy.files import atomic
 if TYPE_CHECKING:
     from pipelines.cluster import Cluster
 
-NAMES = ("training", "sampling", "leaderboard")
+NAMES = ("training", "sampling", "leaderboard", "monitoring")
 
 
 def compile_pipeline(name: str, out: str | Path, cluster: Cluster | None = None) -> Path:

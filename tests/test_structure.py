@@ -24,8 +24,8 @@ LAYERS = [
     {"generators", "evaluation", "audit"},
     {"evidence", "pyfunc", "tracking", "supplychain"},
     {"registered"},
-    {"deployment"},
-    {"stages", "generator_stages", "places", "sampling_stages", "leaderboard"},
+    {"deployment", "monitoring"},
+    {"stages", "generator_stages", "places", "sampling_stages", "leaderboard", "monitoring_stages"},
     {"console", "stage_commands", "generator_commands", "pipeline_commands", "signing_commands", "deploy_commands", "cli"},
 ]
 SIBLINGS = {"generators", "evaluation", "audit"}  # never import each other

@@ -66,6 +66,13 @@ class DeploymentError(UnderstudyError):
     http_status = 500
 
 
+class DriftError(UnderstudyError):
+    """New rows are no longer as those that were learnt: a result (exit code 1)."""
+
+    exit_code = 1
+    http_status = 409
+
+
 class Rejected(UnderstudyError):
     """The audit's verdict is not PASS: a result, not bad input (exit code 1)."""
 

@@ -20,7 +20,7 @@ from understudy.images import check_image
 
 ROOT = Path(__file__).parents[2]
 TRAINS = {"training": {"exec-train"}, "leaderboard": {"exec-train"}}
-EFFECTS = {"record", "register", "promote", "fetch", "sample-shard", "join-shards", "monitor"}
+EFFECTS = {"record", "register", "promote", "fetch", "sample-shard", "join-shards", "monitor", "alarm"}
 """Steps that act on, or ask, something outside the run: a cached answer would be stale."""
 
 
@@ -91,8 +91,10 @@ def test_every_step_has_requests_limits_retries_and_a_timeout(graph: Graph) -> N
         assert [m["mountPath"] for m in graph.platform[label]["pvcMount"]] == ["/understudy"]
     for name, task, _ in graph.tasks():
         if graph.component(task).get("executorLabel") in graph.executors():
-            policy = task["retryPolicy"]
-            assert policy["maxRetryCount"] == 2 and policy["backoffFactor"] == 2.0, name
+            policy = task.get("retryPolicy", {})
+            expected = (2, 2.0, "30s") if STEPS[name].retried else (None, None, None)
+            found = policy.get("maxRetryCount"), policy.get("backoffFactor"), policy.get("backoffDuration")
+            assert found == expected, name
 
 
 def test_secrets_are_references_and_reach_only_who_needs_them(graph: Graph) -> None:

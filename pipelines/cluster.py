@@ -25,8 +25,7 @@ VOLUME = "/understudy"
 """Where a claim given with `pvc` is mounted in every step."""
 
 OBJECT_STORE = ("understudy-object-store", ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"))
-_USER = ("MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD")
-READER, WRITER = ("registry-reader", _USER), ("registry-writer", _USER)
+REGISTRY = ("understudy-mlflow", ("MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD"))
 SIGNING = ("understudy-signing-key", ("UNDERSTUDY_SIGNING_KEY",))
 VERIFYING = ("understudy-public-key", ("UNDERSTUDY_PUBLIC_KEY",))
 """Secrets by name, and their keys, which become environment variables. One that isn't there is left out."""
@@ -61,15 +60,15 @@ STEPS = {
     "evaluate": Step(cpu=("1", "4"), memory=("4Gi", "16Gi"), seconds=6 * 3600),
     "audit": Step(cpu=("1", "4"), memory=("4Gi", "16Gi"), seconds=6 * 3600),
     "gate": Step(),
-    "record": Step(memory=("1Gi", "4Gi"), secrets=(WRITER, OBJECT_STORE)),
-    "register": Step(memory=("1Gi", "4Gi"), secrets=(WRITER, OBJECT_STORE, SIGNING)),
+    "record": Step(memory=("1Gi", "4Gi"), secrets=(REGISTRY, OBJECT_STORE)),
+    "register": Step(memory=("1Gi", "4Gi"), secrets=(REGISTRY, OBJECT_STORE, SIGNING)),
     "candidates": Step(),
-    "promote": Step(memory=("1Gi", "4Gi"), secrets=(WRITER, OBJECT_STORE, SIGNING)),
-    "fetch": Step(memory=("1Gi", "4Gi"), secrets=(READER, OBJECT_STORE, VERIFYING)),
+    "promote": Step(memory=("1Gi", "4Gi"), secrets=(REGISTRY, OBJECT_STORE, SIGNING)),
+    "fetch": Step(memory=("1Gi", "4Gi"), secrets=(REGISTRY, OBJECT_STORE, VERIFYING)),
     "shards": Step(),
     "sample-shard": Step(cpu=("1", "2"), memory=("2Gi", "8Gi"), seconds=6 * 3600, secrets=(OBJECT_STORE,)),
     "join-shards": Step(secrets=(OBJECT_STORE,)),
-    "monitor": Step(cpu=("1", "2"), memory=("2Gi", "8Gi"), secrets=(READER, OBJECT_STORE)),
+    "monitor": Step(cpu=("1", "2"), memory=("2Gi", "8Gi"), secrets=(REGISTRY, OBJECT_STORE)),
     "alarm": Step(retried=False),
 }
 
@@ -124,7 +123,7 @@ class Cluster:
             kubernetes.add_toleration(task, key=GPU, operator="Exists", effect="NoSchedule")
         for name, keys in step.secrets:
             kubernetes.use_secret_as_env(task, name, {key: key for key in keys}, optional=True)
-        if {READER, WRITER} & set(step.secrets):
+        if REGISTRY in step.secrets:
             task.set_env_variable("MLFLOW_TRACKING_URI", MLFLOW)
             kubernetes.add_pod_label(task, "understudy/registry-client", "true")  # lets it through to MLflow
         if self.pvc:

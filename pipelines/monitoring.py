@@ -17,7 +17,7 @@ def build(place: Place = here) -> BaseComponent:
     """The pipeline, with its steps placed by `place`."""
 
     @dsl.pipeline(name=NAME, description="New rows against what a registered generator learnt; fails on drift")
-    def monitoring(data: str, model: str, n_rows: int = 5000, seed: int = 0, tracking_uri: str = "") -> None:
+    def monitoring(data: str, model: str = "", n_rows: int = 5000, seed: int = 0, tracking_uri: str = "") -> None:
         raw = dsl.importer(artifact_uri=data, artifact_class=dsl.Dataset, reimport=True)
         # The rows behind the URI and the version behind an alias may be others tomorrow.
         found = place(

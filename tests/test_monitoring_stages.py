@@ -40,7 +40,7 @@ def test_other_people_raise_an_alarm_that_fails_the_run(server: str, tmp_path: P
     other = people(500)
     other["age"] = other["age"] + 40
     other.to_csv(tmp_path / "other.csv", index=False)
-    verdict = monitored(tmp_path / "other.csv", tmp_path, server)
+    verdict = monitored(tmp_path / "other.csv", tmp_path, server, "")
     assert verdict in ("drift", "broken")
     assert "<html" in (tmp_path / "report.html").read_text().lower()
     assert json.loads((tmp_path / "out" / "summary.json").read_text())["reasons"]

@@ -21,16 +21,18 @@ def monitor(
     tracking_uri: str = "", progress: Progress | None = None,
 ) -> str:  # fmt: skip
     """Compare new real rows with what a registered version learnt, as `understudy monitor data` does; the verdict:
-    ok, drift or broken.
+    ok, drift or broken. `model_uri` "" is the registry's only champion.
 
     Writes to `out_dir` what that command does, and the HTML report to `report` too. Raises RegistryError, TableError,
     SchemaError.
     """
     from understudy.monitoring import job, reference, retraining
+    from understudy.registered import Registry
     from understudy.tables import read_table
 
     out = Path(out_dir)
-    known = reference.of_version(model_uri, tracking_uri)
+    named = model_uri or f"models:/{Registry(tracking_uri).only_champion()}@champion"
+    known = reference.of_version(named, tracking_uri)
     verdict = job.check_data(known, read_table(data), out_dir=out, n_rows=n_rows, seed=seed, progress=progress)
     verdict = retraining.planned(verdict, known, str(data), params=None, command="understudy run", out_dir=out)
     shutil.copyfile(out / verdict.check / "report.html", report)

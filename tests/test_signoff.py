@@ -17,7 +17,7 @@ from understudy.signoff import sign_off
 @pytest.fixture(scope="session")
 def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("store")
-    with tracking._connected(tracking.local_uri(root)) as client:
+    with tracking.connected(tracking.local_uri(root)) as client:
         client.search_registered_models()
     return root / "mlflow.db"
 

@@ -9,6 +9,7 @@ import pytest
 from tests.people import people
 from tests.registry import evidence
 from understudy import stages, tracking
+from understudy.auditing import policy_of
 from understudy.config import Params
 from understudy.errors import ArtifactError, ConfigError, Rejected, SchemaError, TableError
 from understudy.evidence import Registration
@@ -128,15 +129,15 @@ def test_evaluate_and_audit_write_whole_directories(prepared: Path, tmp_path: Pa
         synthetic=synthetic, schema=schema, out_dir=tmp_path / "audit",
     )  # fmt: skip
     assert stages.gate(audit=audited.paths["audit"]) == "INCONCLUSIVE"  # 30 persons a side
-    assert sorted(p.name for p in (tmp_path / "audit").iterdir()) == ["audit.html", "audit.json", "metrics.json"]
+    assert sorted(p.name for p in (tmp_path / "audit").iterdir()) == ["audit.html", "audit.json", "metrics.json", "public.html", "public.json"]
     assert all(math.isfinite(v) for v in audited.metrics.values())
     assert not list(tmp_path.rglob("*.partial"))
 
 
 def test_a_gate_field_that_is_not_there(prepared: Path) -> None:
     with pytest.raises(ConfigError, match=r"gate: max_advantag: .*max_advantage"):
-        stages.policy({"max_advantag": 0.2})
-    assert stages.policy({"max_advantage": 0.2}).max_advantage == 0.2
+        policy_of({"max_advantag": 0.2})
+    assert policy_of({"max_advantage": 0.2}).max_advantage == 0.2
 
 
 @pytest.mark.parametrize("content", ["", "[]", '{"verdict": "MAYBE"}', "{}"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,9 @@ import pytest
 from tests.people import conformed_people
 from understudy.errors import ConfigError
 from understudy.generators import create
+from understudy.monitoring import job
 from understudy.monitoring.bins import Bins, ColumnBins
+from understudy.monitoring.reference import Reference
 from understudy.monitoring.shift import DRAWS, compare
 from understudy.monitoring.verdict import Verdict, judge
 from understudy.monitoring.windows import Window
@@ -111,7 +114,7 @@ def test_the_verdict_does_not_depend_on_the_size_of_the_table() -> None:
         assert "region" not in alarms(found) and found.rows["window"] == 3000
 
 
-def test_rows_of_one_person_are_not_independent() -> None:
+def test_rows_of_one_person_are_not_independent(tmp_path: Path) -> None:
     """Twenty rows a person, all alike: 150 persons, not 3,000, and so wider thresholds and no alarm."""
     schema = TableSchema(
         columns=(Column(name="who", kind="id"), Column(name="sex", kind="categorical"), Column(name="age", kind="numerical")),
@@ -131,6 +134,11 @@ def test_rows_of_one_person_are_not_independent() -> None:
     ]
     assert by_person == ["ok"] * 5
     assert by_row.count("ok") < 5
+    known = Reference(reference, schema, {})
+    with_unit, without = (
+        job.check_data(known, t, out_dir=tmp_path, n_rows=3000).note for t in (visits(150, 1), visits(150, 1).drop(columns="who"))
+    )
+    assert with_unit == "" and "without the column 'who'" in without
 
 
 def test_a_column_that_the_reference_never_has_and_a_constant_one_are_fine(clean: pd.DataFrame) -> None:

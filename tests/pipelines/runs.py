@@ -21,6 +21,7 @@ LENIENT = {
     "control_alpha": 0.0001,
     "mixed_share": 0.9,
     "vulnerable_share": 0.5,
+    "max_residual_risk": 0.98,
 }
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -25,7 +26,7 @@ from understudy.audit.policy import Policy, tpr_level
 from understudy.audit.record import AuditReport, Curves, Detectable
 from understudy.audit.subgroups import SubgroupRisk, by_subgroup, groups_of
 from understudy.audit.tables import AuditTables, build
-from understudy.audit.targeted import run_targeted
+from understudy.audit.targeted import TargetedResult, run_targeted
 from understudy.errors import SchemaError, TableError
 from understudy.schema import TableSchema
 from understudy.splits import unit_codes
@@ -79,6 +80,22 @@ def audit(
     frames, notes = _cap(given, schema, policy, rng)
     tell(0.02, "encoding the tables")
     tables = build(frames, schema, model=model, refit=refit, seed=int(rng.integers(2**31)))
+    single = partial(run_targeted, others=others, rows_trained=rows_trained) if targeted else None
+    report = _attacked(tables, frames, schema, policy, rng, tell, single)
+    tell(1.0, report.verdict)
+    return report.model_copy(update={"notes": tuple(notes), "seconds": round(time.perf_counter() - started, 2)})
+
+
+def _attacked(
+    tables: AuditTables,
+    frames: dict[str, pd.DataFrame],
+    schema: TableSchema,
+    policy: Policy,
+    rng: np.random.Generator,
+    tell: Progress,
+    attack_single: Callable[..., TargetedResult] | None,
+) -> AuditReport:
+    """Everything that is tried, and the verdict on it."""
     tell(0.10, "finding the vulnerable stratum")
     vulnerable = tables.vulnerable(policy.vulnerable_share, policy.vulnerable_neighbours)
     tell(0.20, "copies and identifiers")
@@ -89,11 +106,8 @@ def audit(
         tables, policy, rng, vulnerable=vulnerable, progress=lambda s, m: tell(0.40 + 0.25 * s, m)
     )
     single = None
-    if targeted:
-        tell(0.65, "attacks on single people")
-        single = run_targeted(
-            tables, policy, rng, lambda s, m: tell(0.65, m), others=others, rows_trained=rows_trained
-        )
+    if attack_single is not None:
+        single = attack_single(tables, policy, rng, lambda share, message: tell(0.65, message))
     checks = _controls(tables, vulnerable, policy, rng, tell)
     matched = tier0.identifiers(frames, schema)
     n_in = int(tables.member.sum())
@@ -102,7 +116,6 @@ def audit(
         n_in=n_in, n_out=n_out, risks=risks, matches=matches, identifiers=matched, controls=checks, policy=policy,
         criteria=told.risks, targeted=single,
     )  # fmt: skip
-    tell(1.0, decision.verdict)
     return AuditReport(
         verdict=decision.verdict,
         reasons=decision.reasons,
@@ -110,7 +123,7 @@ def audit(
         n_in=n_in,
         n_out=n_out,
         rows={name: len(frame) for name, frame in frames.items()},
-        notes=tuple(notes),
+        notes=(),
         policy=policy,
         risks=tuple(risks),
         criteria=told.risks,
@@ -123,7 +136,7 @@ def audit(
         detectable=_detectable(risks, policy),
         dcr_share=closest.dcr_share(tables, rng),
         curves=_curves(scores, tables.member),
-        seconds=round(time.perf_counter() - started, 2),
+        seconds=0.0,
     )
 
 

@@ -38,7 +38,7 @@ def check_served(
     rng = np.random.default_rng(seed)
     window = Window.of(rows, reference.schema, list(reference.table.columns), n_rows, rng)
     window = dataclasses.replace(window, units=None, faults=(*faults, *window.faults))
-    return _checked(SERVED, window, reference, {}, out_dir, rng, progress)
+    return _checked(SERVED, window, reference, {}, "", out_dir, rng, progress)
 
 
 def check_data(
@@ -49,7 +49,10 @@ def check_data(
     distance that fresh real rows had from it when it was registered. Raises ConfigError for too few rows."""
     rng = np.random.default_rng(seed)
     window = Window.of(rows, reference.schema, list(reference.table.columns), n_rows, rng)
-    return _checked(DATA, window, reference, reference.baseline, out_dir, rng, progress)
+    unit, note = reference.schema.unit, ""
+    if unit is not None and window.units is None:
+        note = f"without the column {unit!r} rows of one person count as independent, so alarms by chance are likely"
+    return _checked(DATA, window, reference, reference.baseline, note, out_dir, rng, progress)
 
 
 def check_requests(
@@ -80,7 +83,7 @@ def check_requests(
 
 
 def _checked(
-    check: str, window: Window, reference: Reference, baseline: Mapping[str, float], out_dir: Path,
+    check: str, window: Window, reference: Reference, baseline: Mapping[str, float], note: str, out_dir: Path,
     rng: np.random.Generator, progress: Progress | None,
 ) -> Verdict:  # fmt: skip
     tell = progress or _silent
@@ -89,7 +92,7 @@ def _checked(
     effects = compare(window.table, table, reference.schema, rng=rng, units=window.units, baseline=baseline)
     verdict = judge(
         check, effects, window.table, table, faults=window.faults, model=reference.model, version=reference.version,
-        rows={"window": len(window.table), "given": window.n_given, "reference": len(table)},
+        note=note, rows={"window": len(window.table), "given": window.n_given, "reference": len(table)},
     )  # fmt: skip
     tell(0.7, "drawing the report")
     return _written(verdict, window.table, table, reference.schema, out_dir)

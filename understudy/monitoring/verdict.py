@@ -45,6 +45,7 @@ class Verdict:
         reasons: why not ok, a line each.
         drift_share: share of the columns that raise an alarm, those that are missing among them.
         rows: in the window, given, in the reference.
+        note: what makes the verdict less certain, if anything does.
         false_alarm: the probability that a window that differs by chance only raises an alarm.
         paths: report.html and the workspace of `evidently ui`.
         action: what to run now, if anything; with what it came to, once it ran.
@@ -60,6 +61,7 @@ class Verdict:
     columns: tuple[ColumnFinding, ...]
     effects: tuple[Effect, ...]
     faults: tuple[str, ...] = ()
+    note: str = ""
     false_alarm: float = 1 / (DRAWS + 1)
     time: str = ""
     paths: dict[str, str] = field(default_factory=dict)
@@ -84,13 +86,14 @@ class Verdict:
             "window": f"{self.rows['window']:,} of {self.rows['given']:,} rows, against {self.rows['reference']:,}",
             "columns in alarm": f"{len(worst) + len(self.faults)} of {len(self.columns) + len(self.faults)}",
             "why": list(self.reasons),
+            "note": self.note,
             **self.paths,
         }
 
 
 def judge(
     check: str, effects: Sequence[Effect], current: pd.DataFrame, reference: pd.DataFrame, *, faults: Sequence[str],
-    rows: dict[str, int], model: str = "", version: str = "",
+    rows: dict[str, int], model: str = "", version: str = "", note: str = "",
 ) -> Verdict:  # fmt: skip
     """The verdict of the effects that were measured and of what is wrong with columns that could not be measured."""
     columns = _findings(effects)
@@ -103,7 +106,7 @@ def judge(
     now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
     return Verdict(
         check, model, version, overall, tuple(reasons), round(share, 4), rows, columns, tuple(effects), tuple(faults),
-        time=now,
+        note=note, time=now,
     )  # fmt: skip
 
 

@@ -16,6 +16,7 @@ from understudy.evidence import PASS, Registration, read_verdict
 from understudy.generators.base import MANIFEST, Generator, load
 from understudy.registered import REGISTERED, RegisteredVersion, Registry
 from understudy.schema import TableSchema
+from understudy.signoff import BY, INCONCLUSIVE
 from understudy.supplychain import configured_verification
 
 UNAUDITED = "unaudited"
@@ -89,10 +90,12 @@ def find_source(model: str, tracking_uri: str) -> Source:
 
 
 def _admitted(directory: Path, facts: Mapping[str, Any], allow_unaudited: bool) -> Served:
-    if facts["verdict"] != PASS and not allow_unaudited:
+    facts = dict(facts)
+    signed_off = facts.pop("signed_off_by", "") and facts["verdict"] == INCONCLUSIVE
+    if facts["verdict"] != PASS and not signed_off and not allow_unaudited:
         raise Rejected(
             f"model {facts['name']} version {facts['version']}: its audit's verdict is {facts['verdict']}, not PASS;"
-            " serve one that passed, or give --allow-unaudited"
+            " serve one that passed or was signed off, or give --allow-unaudited"
         )
     from understudy.generators.base import read_manifest
 
@@ -113,6 +116,7 @@ def _tagged(found: RegisteredVersion) -> dict[str, Any]:
         "name": found.name, "version": found.version, "verdict": tags.get("audit.verdict", UNAUDITED),
         "schema_sha256": tags.get("schema.sha256", ""), "data_md5": tags.get("data.md5", ""),
         "epsilon": _number(tags.get("dp.epsilon")), "delta": _number(tags.get("dp.delta")),
+        "signed_off_by": tags.get(BY, ""),
     }  # fmt: skip
 
 

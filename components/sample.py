@@ -25,4 +25,4 @@ def sample(
         balance=chosen.balance,
         progress=to_log,
     )
-    synthetic.metadata.update(made.metrics | made.facts)
+    synthetic.metadata.update({**made.metrics, **made.facts})

@@ -75,7 +75,8 @@ def test_reports_and_registry_say_so(model: Path, tmp_path: Path) -> None:
         members=tables["train"], nonmembers=tables["holdout"], reference=tables["reference"],
         synthetic=tmp_path / "synthetic.parquet", schema=schema, out_dir=tmp_path / "audited",
     )  # fmt: skip
-    assert any(EVEN in note for note in json.loads(audited.paths["audit"].read_text())["notes"])
+    assert json.loads(audited.paths["audit"].read_text())["altered"] == EVEN
+    assert EVEN in (tmp_path / "audited/public.html").read_text()
     assert EVEN in audited.paths["report"].read_text()
     assert e.tags()["balance"] == EVEN and "balance.model" not in e.tags()
     tags = dataclasses.replace(e, model_dir=model).tags()

@@ -44,9 +44,7 @@ def run_audit(
         rng=np.random.default_rng(seed),
         progress=progress,
     )
-    altered = read_label(synthetic)
-    notes = (f"The synthetic table is {altered}.", *report.notes) if altered else report.notes
-    return report.model_copy(update={"notes": notes})
+    return report.model_copy(update={"altered": read_label(synthetic)})
 
 
 def without(train: pd.DataFrame, members: pd.DataFrame, schema: TableSchema) -> pd.DataFrame:

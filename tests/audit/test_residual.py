@@ -67,3 +67,18 @@ def test_null_clearance_falls_with_the_rate_and_rises_with_the_size():
     assert null_clearance(1_000, 1_000, 0.05, 0.09) > 0.999 > null_clearance(1_000, 1_000, 0.5, 0.09) > 0.3
     assert null_clearance(5_000, 5_000, 0.5, 0.09) > 0.99
     assert null_clearance(5_000, 5_000, 0.92, 0.09) < 0.7
+
+
+def test_everything_right_has_no_bound_and_nothing_to_add_to():
+    assert Residual(100, 100, 50, 100).upper() == pytest.approx(1.0)
+    assert Residual(100, 100, 100, 100).p_beyond(0.09) == pytest.approx(0.5)
+
+
+def test_the_bound_covers_and_the_test_beyond_a_limit_keeps_its_level():
+    # 2,000 pairs of binomial counts at rho = .09 exactly; standard error of a share near .05: .005, bound 3 of them
+    rng = np.random.default_rng(0)
+    p_out = 0.7
+    hits = rng.binomial(400, [1 - 0.91 * (1 - p_out), p_out], (2_000, 2))
+    risks = [Residual(int(a), 400, int(b), 400) for a, b in hits]
+    assert np.mean([r.upper() >= 0.09 for r in risks]) > 0.935
+    assert np.mean([r.p_beyond(0.09) <= 0.05 for r in risks]) < 0.065

@@ -219,39 +219,6 @@ def test_reconstruction_finds_a_bootstrap(found):
     assert all(r.rho <= r.rho_upper <= 1 for r in refitted)
 
 
-@pytest.mark.parametrize("counts", [(90, 100, 80, 100), (50, 100, 50, 100), (10, 80, 30, 120), (0, 100, 0, 90)])
-def test_the_bound_of_the_residual_risk_is_where_the_score_is_1645(counts):
-    from scipy.optimize import minimize_scalar
-    from scipy.stats import binom
-
-    ratio = 1 - reconstruction.rho_upper(*counts, 0.95)
-    hits_in, n_in, hits_out, n_out = counts
-
-    def unlikely(q_out: float) -> float:
-        return -binom.logpmf(n_in - hits_in, n_in, ratio * q_out) - binom.logpmf(n_out - hits_out, n_out, q_out)
-
-    q_out = minimize_scalar(unlikely, bounds=(1e-9, min(1, 1 / ratio) - 1e-9), method="bounded", options={"xatol": 1e-10}).x
-    q_in = ratio * q_out
-    error = np.sqrt(q_in * (1 - q_in) / n_in + ratio**2 * q_out * (1 - q_out) / n_out)
-    score = ((n_in - hits_in) / n_in - ratio * (n_out - hits_out) / n_out) / error
-    assert score == pytest.approx(1.6449, abs=2e-3)
-
-
-def test_everything_right_has_no_bound_and_nothing_to_add_to():
-    assert reconstruction.rho_upper(100, 100, 50, 100, 0.95) == 1.0
-    assert reconstruction.p_beyond(100, 100, 100, 100, 0.09) == pytest.approx(0.5)
-
-
-def test_the_bound_covers_and_the_test_keeps_its_level():
-    # 2,000 pairs of binomial counts at rho = .09 exactly; standard error of a share near .05: .005, bound 3 of them
-    rng = np.random.default_rng(0)
-    p_out = 0.7
-    hits = rng.binomial(400, [1 - 0.91 * (1 - p_out), p_out], (2_000, 2))
-    covered = np.mean([reconstruction.rho_upper(a, 400, b, 400, 0.95) >= 0.09 for a, b in hits])
-    rejected = np.mean([reconstruction.p_beyond(a, 400, b, 400, 0.09) <= 0.05 for a, b in hits])
-    assert covered > 0.935 and rejected < 0.065
-
-
 def test_the_result_makes_a_round_trip_and_names_nobody(found):
     assert TargetedResult.model_validate_json(found.model_dump_json()) == found
     assert not {"unit", "row", "index"} & (set(TargetedRisk.model_fields) | set(ReconstructionRisk.model_fields))

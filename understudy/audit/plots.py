@@ -140,7 +140,7 @@ def rates(found: Sequence[Rate], limit: float) -> Markup:
             at += row
             over = "over" if r.judged and r.rho_upper > limit else "within"
             label = r.detail if r.who == "all" else f"{r.detail}, {r.who}"
-            parts.append(_text(left - 10, at + 4, label if len(label) <= 52 else f"{label[:51]}…", "end"))
+            parts.append(_text(left - 10, at + 4, label if len(label) <= 48 else f"{label[:47]}…", "end"))
             parts.append(f'<path class="bar {over}" d="M{x(r.low):.1f} {at:.1f}H{x(r.high):.1f}"/>')
             parts.append(f'<path class="control" d="M{x(r.control):.1f} {at - 7:.1f}V{at + 7:.1f}"/>')
             parts.append(f'<circle class="naive" cx="{x(r.baseline):.1f}" cy="{at:.1f}" r="3"/>')

@@ -11,8 +11,9 @@ is exactly 3 x FPR one in four or five clears, of 4 x FPR 3 % to 8 % (100 to 1,0
 
 The bounds widen as the sample shrinks, so a limit can be out of reach although nothing leaks. The TPR is
 therefore judged at the smallest of `fpr_levels` at which an attack without any leak clears with
-probability `clearance` (.99: five attacks then cost 5 % of the passes at most); failing that at the largest,
-provided that it clears there with `least_clearance`; else the stratum is too small. The
+probability `clearance` (.99: each attack then costs 1 % of the passes at most, less since attacks
+agree); failing that at the largest, provided that it clears there with `least_clearance`; else the
+stratum is too small. The
 probabilities are exact (`stats.null_clearance`), those of the AUC normal and without `adjust`:
 
     units a side         50    60    80   100   250   350   500   800 1,000 1,100 2,000
@@ -24,7 +25,7 @@ probabilities are exact (`stats.null_clearance`), those of the AUC normal and wi
 
 Hence 1 % from about 1,100 units a side on, 2 % from 550, 5 % from 250, and 10 % in the vulnerable
 stratum of a usual audit. At 1,000 a side the 1 % level would let an ensemble without leak pass in 84 %
-of audits, measured, against the 90 % that the gate owes; so it is judged at 2 % there. On all
+of audits (measured with five attacks), against the 90 % that the gate owes; so it is judged at 2 % there. On all
 units the AUC's limit always applies; in the vulnerable stratum only where it has the clearance: below
 1,100 a side there its bound says little but that the stratum is small.
 """

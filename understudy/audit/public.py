@@ -50,7 +50,7 @@ class Statement(BaseModel):
         controls: what was controlled, and whether it came out as it must.
         could_detect: the smallest leak that one attack would have found in four audits of five.
         parts: the questions and answers.
-        notes: which limits were not the defaults.
+        notes: what the table was altered to, and which limits were not the defaults.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -72,6 +72,8 @@ class Statement(BaseModel):
         """The statement about an audit."""
         changed = report.policy.model_dump(exclude_defaults=True)
         named = {"secrets", "quasi_identifiers", "subgroups"}
+        unusual = {name: value for name, value in changed.items() if name not in named}
+        altered = (f"The synthetic table is {report.altered}.",) if report.altered else ()
         return cls(
             verdict=report.verdict,
             unit="row" if report.unit == "row" else "person",
@@ -79,7 +81,7 @@ class Statement(BaseModel):
             controls={c.name: c.passed for c in report.controls},
             could_detect=_could_detect(report),
             parts=(_copies(report), _membership(report), *(_criterion(report, name) for name in TITLES)),
-            notes=tuple(f"{name} is {value}, not the default" for name, value in changed.items() if name not in named),
+            notes=altered + tuple(f"{name} is {value}, not the default" for name, value in unusual.items()),
         )
 
 
@@ -100,20 +102,23 @@ def _could_detect(report: AuditReport) -> str:
 
 
 def _copies(report: AuditReport) -> Part:
-    beyond = any(c.exceeds(report.policy) and c.p_value <= report.policy.alpha for c in report.copies)
+    policy = report.policy
+    beyond = report.verdict == "FAIL" and any(c.exceeds(policy) and c.p_value <= policy.alpha for c in report.copies)
     leaked = any(i.leaked for i in report.identifiers)
     return Part(
         name="Copies and direct identifiers",
         question=ASKED["copies"],
         how="Rows, identifying parts of rows and rare values of members are counted against those of non-members.",
-        limit=f"no more than {report.policy.tpr_ratio:g} times as often as for people who never trained",
+        limit=f"no more than {policy.tpr_ratio:g} times as often as for people who never trained",
         outcome="beyond the limit" if beyond or leaked else "within the limit",
     )
 
 
 def _membership(report: AuditReport) -> Part:
     gated = [r for r in report.risks if r.gated]
-    proven = report.verdict == "FAIL" and any(r.auc > report.policy.max_auc and r.auc_p < 0.01 for r in gated)
+    proven = report.verdict == "FAIL" and any(
+        r.auc > report.policy.max_auc and r.auc_p <= report.policy.alpha for r in gated
+    )
     open_points = any(not_cleared(r, report.policy) for r in gated)
     titles = ", ".join(ATTACKS[name].title.lower() for name in dict.fromkeys(r.attack for r in gated))
     return Part(
@@ -127,7 +132,9 @@ def _membership(report: AuditReport) -> Part:
 
 def _criterion(report: AuditReport, name: Criterion) -> Part:
     tried = [c for c in report.criteria if c.criterion == name and c.gated]
-    proven = any(c.proven(report.policy) and c.p_value < report.policy.alpha for c in tried)
+    proven = report.verdict == "FAIL" and any(
+        c.proven(report.policy) and c.p_value <= report.policy.alpha for c in tried
+    )
     judged = any(c.supported for c in tried)
     return Part(
         name=TITLES[name],

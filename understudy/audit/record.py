@@ -57,6 +57,7 @@ class AuditReport(Record):
         targeted: attacks on single people, where they were asked for.
         subgroups: the success of the attacks on groups of units, by the name of the attack.
         dcr_share: `closest.dcr_share`; for information.
+        altered: what S was altered to on purpose (`balance`); "" where it wasn't.
         seconds: what the audit took.
     """
 
@@ -80,6 +81,7 @@ class AuditReport(Record):
     detectable: tuple[Detectable, ...]
     curves: Curves
     dcr_share: float
+    altered: str = ""
     seconds: float
 
     @property

@@ -127,7 +127,8 @@ def _criterion(report: AuditReport, name: str, title: str, question: str) -> Cri
     if not tried:
         return Criterion(title, question, "INCONCLUSIVE", "It could not be tried on this table.", 0, 0)
     worst = max(judged or tried, key=lambda c: c.rho_upper)
-    over = [c for c in tried if c.proven(report.policy) and c.p_value <= report.policy.alpha]
+    failed = report.verdict == "FAIL"
+    over = [c for c in tried if failed and c.proven(report.policy) and c.p_value <= report.policy.alpha]
     if over:
         worst = max(over, key=lambda c: c.rho)
     state = "FAIL" if over else "PASS" if judged and all(c.cleared(report.policy) for c in tried) else "INCONCLUSIVE"

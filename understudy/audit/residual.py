@@ -59,6 +59,11 @@ class Residual:
         z = float(special.ndtri((1 + confidence) / 2))
         return 1 - self._ratio(-z), 1 - self._ratio(z)
 
+    def p_beyond(self, limit: float) -> float:
+        """One-sided p-value of "rho is at most `limit`"."""
+        missed_in, missed_out = self.n_in - self.hits_in, self.n_out - self.hits_out
+        return float(special.ndtr(score(missed_in, self.n_in, missed_out, self.n_out, 1 - limit)))
+
     def _ratio(self, z: float) -> float:
         """The ratio q_in / q_out, in [0, 1 - LOWEST], whose score statistic is `z`; it falls in the ratio."""
         missed_in, missed_out = self.n_in - self.hits_in, self.n_out - self.hits_out

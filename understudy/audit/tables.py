@@ -131,8 +131,8 @@ class AuditTables:
         return nearest(self.pool.geometry, self.reference.geometry, NEIGHBOURS)
 
     @cached_property
-    def reference_density(self) -> np.ndarray:
-        """(n_pool_rows,) log-density of A's rows under a generator fitted on R; needs `refit`."""
+    def reference_density(self) -> np.ndarray | None:
+        """(n_pool_rows,) log-density of A's rows under a generator fitted on R; None without one (`fitted_density`)."""
         return fitted_density(self, self.reference, np.random.default_rng(self.seed))
 
     def equal_parts(self, most: int, rng: np.random.Generator) -> list[tuple[Block, Block]]:
@@ -172,16 +172,17 @@ class AuditTables:
         return self.per_unit(distances.mean(axis=1))
 
 
-def fitted_density(tables: AuditTables, block: Block, rng: np.random.Generator) -> np.ndarray:
+def fitted_density(tables: AuditTables, block: Block, rng: np.random.Generator) -> np.ndarray | None:
     """(n_pool_rows,) `bounded` log-density of A's rows under a generator fitted on rows of `block`, which is S or R.
 
-    As many rows of either are learnt. Zeros for a generator without a density.
+    As many rows of either are learnt. None where attackers can't refit, or the generator has no density.
     """
-    assert tables.refit is not None
+    if tables.refit is None:
+        return None
     most = min(MAX_REFIT_ROWS, len(tables.synthetic), len(tables.reference))
     rows = np.sort(rng.permutation(len(block))[:most])
     density = tables.refit(block.frame.iloc[rows], rng).log_density(tables.pool.frame)
-    return np.zeros(len(tables.pool)) if density is None else bounded(density)
+    return None if density is None else bounded(density)
 
 
 def bounded(log_density: np.ndarray) -> np.ndarray:

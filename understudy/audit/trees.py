@@ -3,7 +3,13 @@ guess a column (attribute inference)."""
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
+from threadpoolctl import threadpool_limits
+
+if TYPE_CHECKING:
+    from sklearn.ensemble import HistGradientBoostingClassifier
 
 
 def logits(
@@ -15,21 +21,11 @@ def logits(
     several times the fit when another process holds a core. Columns without two values are left out
     (the binning fails on a column that is missing throughout); zeros when none is left.
     """
-    from sklearn.ensemble import HistGradientBoostingClassifier
-    from threadpoolctl import threadpool_limits
-
     useful = [j for j in range(features.shape[1]) if _varies(features[:, j])]
     if not useful:
         return np.zeros(len(queries))
-    model = HistGradientBoostingClassifier(
-        max_iter=rounds,
-        max_leaf_nodes=leaves,
-        min_samples_leaf=10,
-        early_stopping=False,
-        random_state=int(rng.integers(2**31)),
-    )
+    model = _fitted(features[:, useful], label, rounds, leaves, rng)
     with threadpool_limits(limits=1, user_api="openmp"):
-        model.fit(features[:, useful], label)
         return model.decision_function(queries[:, useful])
 
 
@@ -37,12 +33,19 @@ def probabilities(
     features: np.ndarray, label: np.ndarray, queries: np.ndarray, *, rounds: int, leaves: int, rng: np.random.Generator
 ) -> np.ndarray:
     """(n_queries, n_classes) probabilities of the `label` (n,), integers from 0, all of which occur; see `logits`."""
-    from sklearn.ensemble import HistGradientBoostingClassifier
-    from threadpoolctl import threadpool_limits
-
     useful = [j for j in range(features.shape[1]) if _varies(features[:, j])]
     if not useful or label.max() == 0:
         return np.tile(np.bincount(label) / len(label), (len(queries), 1))
+    model = _fitted(features[:, useful], label, rounds, leaves, rng)
+    with threadpool_limits(limits=1, user_api="openmp"):
+        return model.predict_proba(queries[:, useful])
+
+
+def _fitted(
+    features: np.ndarray, label: np.ndarray, rounds: int, leaves: int, rng: np.random.Generator
+) -> HistGradientBoostingClassifier:
+    from sklearn.ensemble import HistGradientBoostingClassifier
+
     model = HistGradientBoostingClassifier(
         max_iter=rounds,
         max_leaf_nodes=leaves,
@@ -51,8 +54,7 @@ def probabilities(
         random_state=int(rng.integers(2**31)),
     )
     with threadpool_limits(limits=1, user_api="openmp"):
-        model.fit(features[:, useful], label)
-        return model.predict_proba(queries[:, useful])
+        return model.fit(features, label)
 
 
 def _varies(column: np.ndarray) -> bool:

@@ -11,6 +11,10 @@ import numpy as np
 from understudy.audit.tables import AuditTables, fitted_density
 
 
-def score(tables: AuditTables, rng: np.random.Generator) -> np.ndarray:
-    """(n_units,) differences of log-densities, nats. Needs `tables.refit`."""
-    return tables.per_unit(fitted_density(tables, tables.synthetic, rng) - tables.reference_density)
+def score(tables: AuditTables, rng: np.random.Generator) -> np.ndarray | None:
+    """(n_units,) differences of log-densities, nats; None for a generator without a density."""
+    expected = tables.reference_density
+    if expected is None:
+        return None
+    own = fitted_density(tables, tables.synthetic, rng)
+    return None if own is None else tables.per_unit(own - expected)

@@ -17,4 +17,5 @@ def score(tables: AuditTables, rng: np.random.Generator) -> np.ndarray | None:
     own = tables.model.log_density(tables.pool.frame)
     if own is None:
         return None
-    return tables.per_unit(bounded(own) - (tables.reference_density if tables.refit else 0.0))
+    expected = tables.reference_density
+    return tables.per_unit(bounded(own) - (0.0 if expected is None else expected))

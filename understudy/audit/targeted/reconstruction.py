@@ -26,6 +26,7 @@ from scipy import sparse
 from understudy.audit import stats
 from understudy.audit.model import Refit
 from understudy.audit.policy import Policy
+from understudy.audit.residual import Residual
 from understudy.audit.tables import AuditTables, Block, numbers_of
 from understudy.audit.targeted.result import ReconstructionRisk
 
@@ -189,7 +190,7 @@ def measure(
 ) -> ReconstructionRisk:
     """The risk that `counts` (hits_in, n_in, hits_out, n_out) show."""
     hits_in, n_in, hits_out, n_out = counts
-    p_in, p_out = hits_in / n_in, hits_out / n_out
+    added = Residual(hits_in, n_in, hits_out, n_out)
     return ReconstructionRisk(
         table=table,
         secret=secret,
@@ -199,53 +200,11 @@ def measure(
         hits_in=hits_in,
         hits_out=hits_out,
         baseline=baseline,
-        rho=(p_in - p_out) / (1 - p_out) if p_out < 1 else 0.0,
-        rho_upper=rho_upper(*counts, policy.confidence),
+        rho=added.value,
+        rho_upper=added.upper(policy.confidence),
         p_value=stats.fisher_greater(hits_in, n_in, hits_out, n_out),
-        p_beyond=p_beyond(*counts, policy.max_residual_risk),
+        p_beyond=added.p_beyond(policy.max_residual_risk),
     )
-
-
-def p_beyond(hits_in: int, n_in: int, hits_out: int, n_out: int, limit: float) -> float:
-    """One-sided p-value of "rho is at most `limit`"."""
-    from scipy.special import ndtr
-
-    return float(ndtr(_score(n_in - hits_in, n_in, n_out - hits_out, n_out, 1 - limit)))
-
-
-def rho_upper(hits_in: int, n_in: int, hits_out: int, n_out: int, confidence: float) -> float:
-    """One-sided upper bound of rho, which is 1 less the ratio of the failure rates: the score bound of that ratio,
-    Koopman, Biometrics 40 (1984)."""
-    from scipy.optimize import brentq
-    from scipy.special import ndtri
-
-    z = float(ndtri(confidence))
-    misses = (n_in - hits_in, n_in, n_out - hits_out, n_out)
-
-    def excess(ratio: float) -> float:
-        return _score(*misses, ratio) - z
-
-    if excess(1e-9) <= 0 or misses[0] == 0:
-        return 1.0
-    high = 1.0
-    while excess(high) > 0:
-        high *= 2
-        if high > 1e6:
-            return 1 - high
-    return float(1 - brentq(excess, 1e-9, high))
-
-
-def _score(x_in: int, n_in: int, x_out: int, n_out: int, ratio: float) -> float:
-    """The score statistic of "the rate x_in / n_in is `ratio` times x_out / n_out": Miettinen and Nurminen, Statistics
-    in Medicine 4 (1985), equations 10 to 12. 0 when nothing is known."""
-    a = (n_in + n_out) * ratio
-    b = n_in * ratio + x_in + n_out + x_out * ratio
-    c = x_in + x_out
-    p_out = (b - np.sqrt(max(b * b - 4 * a * c, 0.0))) / (2 * a)
-    p_in = min(p_out * ratio, 1.0)
-    variance = p_in * (1 - p_in) / n_in + ratio**2 * p_out * (1 - p_out) / n_out
-    difference = x_in / n_in - ratio * x_out / n_out
-    return float(difference / np.sqrt(variance)) if variance > 0 else 0.0
 
 
 def _rows_of(tables: AuditTables, units: np.ndarray) -> Block:

@@ -35,8 +35,8 @@ def found(copied):
 
 
 LEAST = {
-    "distance_1": 0.9, "distance_5": 0.75, "dpi": 0.55, "classifier": 0.75, "domias": 0.6, "counts": 0.75,
-    "partial_copies": 0.95, "lra": 0.6, "surrogate": 0.6, "stack": 0.95, "white_box": 0.75,
+    "distance_1": 0.9, "distance_5": 0.75, "distance_value": 0.9, "dpi": 0.55, "classifier": 0.75, "domias": 0.6, "counts": 0.75,
+    "partial_copies": 0.95, "lra": 0.55, "surrogate": 0.6, "stack": 0.95, "white_box": 0.75,
 }  # fmt: skip
 
 

@@ -22,6 +22,7 @@ def covariates(tables: AuditTables) -> np.ndarray:
     pool, distances = tables.pool, np.log(tables.to_reference + 1e-3)
     columns = [*pool.geometry.ranks.T, *pool.codes.T.astype(float)]
     columns += [distances[:, 0], distances[:, :5].mean(axis=1), distances.mean(axis=1)]
+    columns.append(np.log(tables.to_reference_by_value[:, 0] + 1e-3))
     return np.column_stack([tables.per_unit(c) for c in columns])
 
 

@@ -1,37 +1,48 @@
-"""How far values lie apart: numbers by their rank on the reference table, labels by equality."""
+"""How far values lie apart: numbers by their rank or their value on the reference table's scale, labels by equality."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from understudy.audit.neighbours import Geometry
 
+NORMAL_SPAN = 3.2897
+"""Standard deviations between a normal distribution's 5th and 95th percentiles."""
+
 
 @dataclass(frozen=True, eq=False)
 class Scale:
-    """Ranks on the reference table.
+    """Ranks and widths on the reference table.
 
     Attributes:
         values, ranks: per numerical column, R's distinct values and their mid-ranks in (0, 1).
+        centres, widths: (p,) R's medians, and the standard deviations that normal columns with R's 5th and 95th
+            percentiles would have; where these are equal, R's own.
         missing: per numerical column, whether any table misses a value there.
     """
 
     values: tuple[np.ndarray, ...]
     ranks: tuple[np.ndarray, ...]
+    centres: np.ndarray
+    widths: np.ndarray
     missing: tuple[bool, ...]
 
     @classmethod
     def of(cls, reference: np.ndarray, tables: list[np.ndarray]) -> Scale:
-        values, ranks, missing = [], [], []
+        values, ranks, missing, centres, widths = [], [], [], [], []
         for j in range(reference.shape[1]):
             column = reference[:, j]
-            distinct, counts = np.unique(column[~np.isnan(column)], return_counts=True)
+            known = column[~np.isnan(column)]
+            distinct, counts = np.unique(known, return_counts=True)
             values.append(distinct)
             ranks.append((np.cumsum(counts) - counts / 2) / max(counts.sum(), 1))
             missing.append(any(bool(np.isnan(t[:, j]).any()) for t in tables))
-        return cls(tuple(values), tuple(ranks), tuple(missing))
+            low, centre, high = np.quantile(known, (0.05, 0.5, 0.95)) if len(known) else (0.0, 0.0, 0.0)
+            centres.append(centre)
+            widths.append((high - low) / NORMAL_SPAN or (known.std() if len(known) else 0.0) or 1.0)
+        return cls(tuple(values), tuple(ranks), np.array(centres), np.array(widths), tuple(missing))
 
     def geometry(self, numbers: np.ndarray, codes: np.ndarray, levels: tuple[int, ...]) -> Geometry:
         """The rows as the distance sees them. A missing number stands at the middle rank and has a
@@ -46,6 +57,11 @@ class Scale:
                 sizes.append(2)
                 weights.append(0.5)
         return Geometry(ranks, np.hstack(labels), tuple(sizes), tuple(weights))
+
+    def by_value(self, numbers: np.ndarray, ranked: Geometry) -> Geometry:
+        """The same rows with numbers at their distance from the median, in widths: ranks crowd the far ends together,
+        where an outlier has no one near. A missing number stands at the median."""
+        return replace(ranked, ranks=np.nan_to_num((numbers - self.centres) / self.widths))
 
 
 def _rank(x: np.ndarray, values: np.ndarray, ranks: np.ndarray) -> np.ndarray:

@@ -1,7 +1,8 @@
 """The tables of one audit as arrays: what every attack, control and tier-0 check reads.
 
 Rows are compared in Gower's geometry (Biometrics 27, 1971): numerical and datetime columns by rank
-on the reference table, categorical and boolean ones by equality, each column counting at most 1.
+on the reference table, categorical and boolean ones by equality, each column counting at most 1. Ranks hide how far out
+an outlier lies, so rows are compared by value, too (`Scale.by_value`).
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from functools import cached_property
 
 import numpy as np
 import pandas as pd
+from scipy.stats import rankdata
 
 from understudy.audit.model import Model, Refit
 from understudy.audit.neighbours import Geometry, nearest
@@ -87,6 +89,7 @@ class AuditTables:
         member: (n_units,) bool, the coin of each unit of A: did it train?
         reference: R; never trained, never a target.
         synthetic: S.
+        scale: of the numbers.
         model: the released generator, for white-box attacks; None: only S is known.
         refit: how an attacker fits a generator like it; None: they can't.
         seed: of what is fitted once for all attacks.
@@ -98,6 +101,7 @@ class AuditTables:
     member: np.ndarray
     reference: Block
     synthetic: Block
+    scale: Scale
     model: Model | None = None
     refit: Refit | None = None
     seed: int = 0
@@ -131,6 +135,19 @@ class AuditTables:
         return nearest(self.pool.geometry, self.reference.geometry, NEIGHBOURS)
 
     @cached_property
+    def to_synthetic_by_value(self) -> np.ndarray:
+        """(n_pool_rows, 1) distances by value of each row of A to its nearest row of S."""
+        return nearest(self._by_value(self.pool), self._by_value(self.synthetic), 1)
+
+    @cached_property
+    def to_reference_by_value(self) -> np.ndarray:
+        """(n_pool_rows, <= 20) distances by value of each row of A to its nearest rows of R, ascending."""
+        return nearest(self._by_value(self.pool), self._by_value(self.reference), NEIGHBOURS)
+
+    def _by_value(self, block: Block) -> Geometry:
+        return self.scale.by_value(block.numbers, block.geometry)
+
+    @cached_property
     def reference_density(self) -> np.ndarray | None:
         """(n_pool_rows,) log-density of A's rows under a generator fitted on R; None without one (`fitted_density`)."""
         return fitted_density(self, self.reference, np.random.default_rng(self.seed))
@@ -149,7 +166,7 @@ class AuditTables:
         """The same audit with another `synthetic` (or `reference`) block; another S is of no known model."""
         model = None if "synthetic" in blocks else self.model
         other = dataclasses.replace(self, model=model, **blocks)  # type: ignore[arg-type]
-        for name in ("to_reference", "reference_density"):  # what depends on R alone
+        for name in ("to_reference", "to_reference_by_value", "reference_density"):  # what depends on R alone
             if "reference" not in blocks and name in self.__dict__:
                 other.__dict__[name] = self.__dict__[name]
         return other
@@ -157,19 +174,28 @@ class AuditTables:
     def vulnerable(self, share: float, neighbours: int) -> np.ndarray:
         """(n_units,) bool: the `share` of units that lie farthest from others, the stratum V.
 
-        By the mean distance of a unit's rows to their `neighbours` nearest rows of R and of other
-        units of A (privacy-audit.md); it looks at neither S nor the coin.
+        By `isolation`, which looks at neither S nor the coin.
         """
         chosen = np.zeros(self.n_units, dtype=bool)
         chosen[np.argsort(-self.isolation(neighbours), kind="stable")[: round(share * self.n_units)]] = True
         return chosen
 
     def isolation(self, neighbours: int) -> np.ndarray:
-        """(n_units,) the mean distance of a unit's rows to their `neighbours` nearest rows of R and of other units."""
-        reference, pool = self.to_reference[:, :neighbours], self.pool.geometry
-        others = nearest(pool, pool, neighbours, units=self.pool.units)
-        distances = np.sort(np.hstack([reference, others]), axis=1)[:, :neighbours]
-        return self.per_unit(distances.mean(axis=1))
+        """(n_units,) a unit's standing in (0, 1]: the share of units that lie no farther from others.
+
+        By the mean distance of its rows to their `neighbours` nearest rows of R and of other units (privacy-audit.md);
+        the higher of its standings by rank and by value. By rank alone the units with the most extreme numbers are
+        no more isolated than any others (one in six of them is in the tenth, simulated), and those a generator
+        remembers first.
+        """
+        standing = np.zeros(self.n_units)
+        pools = (self.pool.geometry, self.to_reference), (self._by_value(self.pool), self.to_reference_by_value)
+        for pool, to_reference in pools:
+            others = nearest(pool, pool, neighbours, units=self.pool.units)
+            distances = np.sort(np.hstack([to_reference[:, :neighbours], others]), axis=1)[:, :neighbours]
+            isolated = self.per_unit(distances.mean(axis=1))
+            standing = np.maximum(standing, rankdata(isolated, method="max") / self.n_units)
+        return standing
 
 
 def fitted_density(tables: AuditTables, block: Block, rng: np.random.Generator) -> np.ndarray | None:
@@ -228,6 +254,7 @@ def build(
         member=np.arange(n_in + n_out) < n_in,
         reference=blocks["reference"],
         synthetic=blocks["synthetic"],
+        scale=scale,
         model=model,
         refit=refit,
         seed=seed,

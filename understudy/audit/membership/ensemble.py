@@ -62,6 +62,11 @@ ATTACKS: dict[str, Attack] = {
         "Five nearest synthetic rows",
         "The same with the five nearest rows, which finds a crowd rather than a copy.",
     ),
+    "distance_value": Attack(
+        distance.score_by_value,
+        "Nearest synthetic row, by value",
+        "The same with numbers compared by value instead of rank, which spreads the outliers.",
+    ),
     "dpi": Attack(
         dpi.score,
         "Synthetic neighbours",

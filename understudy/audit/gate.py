@@ -10,8 +10,8 @@ INCONCLUSIVE  neither; also when the exchangeability or the negative control fai
               `alpha_small`: more units can only confirm what 100 copied ones show.
 
 Calibration by `benchmarks.audit_calibration` (2026-11-24; nine mixed columns, reference twice a side, four synthetic
-rows a member, whole audits with refits and controls), without any leak, 1,000 units a side, 200 audits: 93 % PASS,
-7 % INCONCLUSIVE, no FAIL. One-sided 95 % bounds cover in 94.4 % (AUC) and 95.5 % (residual risk).
+rows a member, whole audits with refits and controls), without any leak, 1,000 units a side, 200 audits: 91.5 % PASS,
+8 % INCONCLUSIVE, one FAIL. One-sided 95 % bounds cover in 94.3 % (AUC) and 95.5 % (residual risk).
 """
 
 from __future__ import annotations

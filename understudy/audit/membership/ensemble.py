@@ -64,7 +64,7 @@ ATTACKS: dict[str, Attack] = {
     ),
     "distance_value": Attack(
         distance.score_by_value,
-        "Nearest synthetic row, by value",
+        "Nearest row, by value",
         "The same with numbers compared by value instead of rank, which spreads the outliers.",
     ),
     "dpi": Attack(

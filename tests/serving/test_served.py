@@ -54,6 +54,22 @@ def test_the_budget_is_told_and_a_tag_that_isnt_pass_refuses(server: str) -> Non
     c.set_model_version_tag("people", "2", "audit.verdict", "PASS")
 
 
+def test_an_inconclusive_verdict_is_served_once_signed_off_and_says_so(server: str) -> None:
+    c, source = client(server), find_source("models:/people/2", server)
+    assert not source.load(allow_unaudited=False).facts.signed_off
+    c.set_model_version_tag("people", "2", "audit.verdict", "INCONCLUSIVE")
+    with pytest.raises(Rejected, match="INCONCLUSIVE, not PASS"):
+        source.load(allow_unaudited=False)
+    c.set_model_version_tag("people", "2", "audit.signed_off_by", "Ada")
+    facts = source.load(allow_unaudited=False).facts
+    assert facts.signed_off and facts.verdict == "INCONCLUSIVE"
+    c.set_model_version_tag("people", "2", "audit.verdict", "FAIL")  # nobody can sign that off
+    with pytest.raises(Rejected, match="FAIL, not PASS"):
+        source.load(allow_unaudited=False)
+    c.delete_model_version_tag("people", "2", "audit.signed_off_by")
+    c.set_model_version_tag("people", "2", "audit.verdict", "PASS")
+
+
 @pytest.mark.parametrize("uri", ["models:/nobody@champion", "models:/people@nobody", "models:/people/99"])
 def test_what_isnt_registered_is_one_line(server: str, uri: str) -> None:
     with pytest.raises(RegistryError) as e:

@@ -52,11 +52,13 @@ class Source:
 
 @dataclass(frozen=True)
 class Facts:
-    """What the server tells about its model; "" and None where unknown."""
+    """What the server tells about its model; "" and None where unknown. `signed_off`: a person took the INCONCLUSIVE
+    `verdict` upon them."""
 
     name: str
     version: str
     verdict: str
+    signed_off: bool = False
     generator: str = ""
     schema_sha256: str = ""
     data_md5: str = ""
@@ -91,7 +93,7 @@ def find_source(model: str, tracking_uri: str) -> Source:
 
 def _admitted(directory: Path, facts: Mapping[str, Any], allow_unaudited: bool) -> Served:
     facts = dict(facts)
-    signed_off = facts.pop("signed_off_by", "") and facts["verdict"] == INCONCLUSIVE
+    signed_off = bool(facts.pop("signed_off_by", "")) and facts["verdict"] == INCONCLUSIVE
     if facts["verdict"] != PASS and not signed_off and not allow_unaudited:
         raise Rejected(
             f"model {facts['name']} version {facts['version']}: its audit's verdict is {facts['verdict']}, not PASS;"
@@ -103,6 +105,7 @@ def _admitted(directory: Path, facts: Mapping[str, Any], allow_unaudited: bool) 
     generator = load(directory)
     generator.sample(1, rng=np.random.default_rng(0))  # a model that loads and can't draw is refused here
     known = {
+        "signed_off": signed_off,
         "generator": generator.name,
         "schema_sha256": generator.schema.sha256(),
         "understudy": str(read_manifest(directory).get("versions", {}).get("understudy", "")),

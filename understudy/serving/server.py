@@ -118,9 +118,10 @@ class Server(MLServer):  # type: ignore[misc]
             await asyncio.sleep(0.01)
         settings, facts = self.service.settings, self.service.model().facts
         scheme = "https" if settings.tls_cert else "http"
+        verdict = f"{facts.verdict}, signed off" if facts.signed_off else facts.verdict
         self._ready(
             {
-                "model": f"{facts.name} version {facts.version} ({facts.generator}, audit: {facts.verdict})",
+                "model": f"{facts.name} version {facts.version} ({facts.generator}, audit: {verdict})",
                 "url": f"{scheme}://{settings.host}:{settings.port}",
                 "grpc": f"{settings.host}:{settings.grpc_port}" if settings.grpc_port else "off",
                 "audit log": str(settings.audit_log),

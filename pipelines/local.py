@@ -34,14 +34,13 @@ from understudy import tracking
 from understudy.auditing import policy_of
 from understudy.config import Params
 from understudy.errors import PipelineError
-from understudy.evidence import PASS, Registration
+from understudy.evidence import INCONCLUSIVE, PASS, Registration
 from understudy.files import atomic, remove, storage_error, write_text
 from understudy.generators.base import read_manifest
 from understudy.labels import read_label
 from understudy.pii.report import identifier_facts
 from understudy.progress import Progress
 from understudy.provenance import file_md5
-from understudy.signoff import INCONCLUSIVE
 
 # published name -> step, its output, and the files that must be there
 OUTPUTS = {

@@ -9,9 +9,12 @@ import pytest
 from typer.testing import CliRunner
 
 from tests.registry import evidence
+from tests.supplychain.test_signing import KEY, private, public
 from understudy import signoff, tracking
 from understudy.errors import ArtifactError, ConfigError, Rejected
+from understudy.monitoring.reference import of_version
 from understudy.signoff import sign_off
+from understudy.supplychain import verify_artifact
 
 
 @pytest.fixture(scope="session")
@@ -55,6 +58,19 @@ def test_an_inconclusive_run_is_signed_off_and_registered_as_a_candidate(out: Pa
     assert tracking._alias(client, "people", "champion") is None
     assert json.loads((out / "registration.json").read_text())["version"] == 1
     assert tracking.load_registered("models:/people@candidate", tracking.local_uri(out)).is_dir()
+    reference = of_version("models:/people@candidate", tracking.local_uri(out))
+    assert len(reference.table) == 200 and reference.version == "1"  # it can be monitored
+
+
+def test_what_is_signed_off_is_signed_with_the_runs_provenance(out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    client = recorded(out, seed=3)
+    monkeypatch.setenv("UNDERSTUDY_SIGNING_KEY", private(KEY))
+    made = sign_off(out_dir=out, by="Ada", reason="r")
+    found = verify_artifact(tracking.load_registered("models:/people@candidate", tracking.local_uri(out)), public(KEY))
+    tags = client.get_run(made.run_id).data.tags
+    assert (found.verdict, found.data_md5, found.code_commit) == ("INCONCLUSIVE", f"{3:032x}", "abc")
+    assert found.invocation == tags["understudy.key"]
+    assert found.parameters["data.path"] == "people.csv" and "data.split_seed" not in found.parameters
 
 
 def test_champion_only_when_asked_for_and_not_worse(out: Path) -> None:

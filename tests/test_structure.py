@@ -24,10 +24,10 @@ LAYERS = [
     {"quality"},
     {"preparation"},
     {"generators", "evaluation", "audit"},
-    {"evidence", "pyfunc", "tracking", "signoff", "supplychain"},
+    {"evidence", "pyfunc", "tracking", "supplychain"},
     {"registered"},
     {"serving", "client", "monitoring", "deployment"},
-    {"stages", "generator_stages", "fitting", "sampling", "auditing", "pii_stages", "places", "sampling_stages", "leaderboard", "monitoring_stages"},
+    {"stages", "signoff", "generator_stages", "fitting", "sampling", "auditing", "pii_stages", "places", "sampling_stages", "leaderboard", "monitoring_stages"},
     {"console", *COMMANDS, "cli"},
 ]
 SIBLINGS = {"generators", "evaluation", "audit"}  # never import each other

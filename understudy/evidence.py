@@ -19,7 +19,9 @@ from understudy.schema import TableSchema
 
 KEY = "understudy.key"
 MODEL = "model.sha256"
-PASS = "PASS"
+PASS, INCONCLUSIVE = "PASS", "INCONCLUSIVE"
+SIGNED_OFF_BY = "audit.signed_off_by"
+"""The tag of a version whose INCONCLUSIVE a person took upon them (`signoff`)."""
 DEFENDED = (("c2st_auc", "c2st_auc_se"), ("tstr_gap", "tstr_gap_se"))
 """The metrics a champion defends, lower is better, and their standard errors."""
 
@@ -91,6 +93,15 @@ class Evidence:
         audited = read_json(self.audit / "metrics.json")
         found = {**read_json(self.evaluation / "metrics.json"), **{f"audit.{k}": v for k, v in audited.items()}}
         return {k: float(v) for k, v in found.items() if v is not None}
+
+    @property
+    def parameters(self) -> Mapping[str, Any]:
+        """What the run was asked for, for the registry: no credentials, and no seed of the split, which with the table
+        would tell who the members are."""
+        found = self.params.to_dict()
+        data = {**found["data"], "path": self.params.data.public_path}
+        del data["split_seed"]
+        return {**found, "data": data}
 
     @property
     def key(self) -> str:

@@ -17,8 +17,18 @@ from typing import TYPE_CHECKING, Any
 
 from understudy.config import Params
 from understudy.errors import ArtifactError, ConfigError, RegistryError, Rejected
-from understudy.evidence import MODEL, Evidence, Registration, read_json, read_verdict
+from understudy.evidence import (
+    INCONCLUSIVE,
+    KEY,
+    MODEL,
+    SIGNED_OFF_BY,
+    Evidence,
+    Registration,
+    read_json,
+    read_verdict,
+)
 from understudy.files import write_text
+from understudy.monitoring.reference import built
 from understudy.provenance import tree_sha256
 from understudy.tracking import COMPLETE, _alias, _challenge, _create_version, _version_of, connected, local_uri
 
@@ -26,8 +36,7 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import Run
 
-INCONCLUSIVE = "INCONCLUSIVE"
-BY, REASON, AT = "audit.signed_off_by", "audit.signed_off_reason", "audit.signed_off_at"
+REASON, AT = "audit.signed_off_reason", "audit.signed_off_at"
 MOST_NAME, MOST_REASON = 100, 500
 
 
@@ -46,19 +55,29 @@ class SignOff:
 
 @dataclass(frozen=True)
 class _Recorded(Evidence):
-    """Evidence of a run that was recorded earlier: its tags are the run's, with the sign-off's."""
+    """Evidence of a run that was recorded earlier: key, tags and parameters are the run's, with the sign-off's tags."""
 
     run_tags: Mapping[str, str] = field(default_factory=dict)
+    run_parameters: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def key(self) -> str:
+        return self.run_tags[KEY]
+
+    @property
+    def parameters(self) -> Mapping[str, Any]:
+        return self.run_parameters
 
     def tags(self) -> dict[str, str]:
         return {k: v for k, v in self.run_tags.items() if k != COMPLETE and not k.startswith("mlflow.")}
 
 
 def sign_off(*, out_dir: str | Path, by: str, reason: str, champion: bool = False) -> Registration:
-    """Sign off the run whose results are in `out_dir`, and register its model as a version with alias `candidate`.
+    """Sign off the run whose results are in `out_dir`, and register its model as a version with alias `candidate` and
+    a reference for monitoring.
 
     `champion`: move that alias too, unless the present champion is better. Reads run.json or record.json, model/,
-    audit/ and evaluation/; writes registration.json.
+    preprocess/, synthetic.parquet, audit/ and evaluation/; writes registration.json.
 
     Raises:
         ConfigError: a name or a reason that can't be used.
@@ -76,8 +95,11 @@ def sign_off(*, out_dir: str | Path, by: str, reason: str, champion: bool = Fals
         evidence = _Recorded(
             model_dir=out / "model", tables=out / "preprocess", evaluation=out / "evaluation", audit=out / "audit",
             synthetic=out / "synthetic.parquet", params=Params.of({"register": {"name": recorded.name}}),
-            run_tags=run.data.tags | tags,
+            data_md5=run.data.tags.get("data.md5", ""), code_commit=run.data.tags.get("code.commit", ""),
+            run_tags=run.data.tags | tags, run_parameters=run.data.params,
         )  # fmt: skip
+        with built(evidence) as reference:
+            client.log_artifacts(recorded.run_id, str(reference), "reference")
         made = _register(client, run, evidence, recorded, tags, champion)
     write_text(out / "registration.json", made.to_json())
     return made
@@ -108,16 +130,16 @@ def _register(
 
 def _tag_run(client: MlflowClient, run: Run, signed: SignOff) -> dict[str, str]:
     """All sign-off tags of the run, after adding this one if it is new."""
-    present = {k: v for k, v in run.data.tags.items() if k.startswith((BY, REASON, AT))}
+    present = {k: v for k, v in run.data.tags.items() if k.startswith((SIGNED_OFF_BY, REASON, AT))}
     number = 1
-    while f"{BY}{_suffix(number)}" in present:
+    while f"{SIGNED_OFF_BY}{_suffix(number)}" in present:
         end = _suffix(number)
-        if (present[BY + end], present.get(REASON + end)) == (signed.by, signed.reason):
+        if (present[SIGNED_OFF_BY + end], present.get(REASON + end)) == (signed.by, signed.reason):
             return present
         number += 1
     end, now = _suffix(number), datetime.now(UTC).isoformat(timespec="seconds")
     # The name comes last: a kill in between leaves a sign-off that nobody made, and the next one overwrites it.
-    for key, value in ((REASON, signed.reason), (AT, now), (BY, signed.by)):
+    for key, value in ((REASON, signed.reason), (AT, now), (SIGNED_OFF_BY, signed.by)):
         client.set_tag(run.info.run_id, key + end, value)
         present[key + end] = value
     return present

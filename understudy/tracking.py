@@ -163,8 +163,7 @@ def _log(client: MlflowClient, run: Run, evidence: Evidence) -> None:
     from mlflow.entities import Metric, Param
 
     run_id, when = run.info.run_id, run.info.start_time
-    stated = dict(_flat(evidence.params.to_dict())) | {"data.path": evidence.params.data.public_path}
-    stated.pop("data.split_seed")  # with the table, it would tell who the members are
+    stated = dict(_flat(evidence.parameters))
     client.log_batch(
         run_id,
         metrics=[Metric(k, v, when, 0) for k, v in evidence.metrics.items() if math.isfinite(v)],

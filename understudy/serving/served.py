@@ -12,11 +12,10 @@ import numpy as np
 import pandas as pd
 
 from understudy.errors import ArtifactError, Rejected
-from understudy.evidence import PASS, Registration, read_verdict
+from understudy.evidence import INCONCLUSIVE, PASS, SIGNED_OFF_BY, Registration, read_verdict
 from understudy.generators.base import MANIFEST, Generator, load
 from understudy.registered import REGISTERED, RegisteredVersion, Registry
 from understudy.schema import TableSchema
-from understudy.signoff import BY, INCONCLUSIVE
 from understudy.supplychain import configured_verification
 
 UNAUDITED = "unaudited"
@@ -119,7 +118,7 @@ def _tagged(found: RegisteredVersion) -> dict[str, Any]:
         "name": found.name, "version": found.version, "verdict": tags.get("audit.verdict", UNAUDITED),
         "schema_sha256": tags.get("schema.sha256", ""), "data_md5": tags.get("data.md5", ""),
         "epsilon": _number(tags.get("dp.epsilon")), "delta": _number(tags.get("dp.delta")),
-        "signed_off_by": tags.get(BY, ""),
+        "signed_off_by": tags.get(SIGNED_OFF_BY, ""),
     }  # fmt: skip
 
 

@@ -49,17 +49,13 @@ class Provenance:
 
     @classmethod
     def of_evidence(cls, evidence: Evidence) -> Provenance:
-        """Without the seed of the split, which with the table would tell who the members are."""
-        parameters = evidence.params.to_dict()
-        parameters["data"] = {**parameters["data"], "path": evidence.params.data.public_path}
-        del parameters["data"]["split_seed"]
         return cls(
             generator=evidence.generator,
             schema_sha256=artifact_schema(evidence.model_dir).sha256(),
             verdict=evidence.verdict,
             data_md5=evidence.data_md5,
             code_commit=evidence.code_commit,
-            parameters=parameters,
+            parameters=evidence.parameters,
             audit_sha256=file_sha256(evidence.audit / "audit.json"),
             invocation=evidence.key,
         )

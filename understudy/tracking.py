@@ -223,7 +223,9 @@ def _create_version(client: MlflowClient, name: str, run: Run, evidence: Evidenc
 def _challenge(client: MlflowClient, name: str, version: ModelVersion, evidence: Evidence) -> tuple[bool, str]:
     """Move `champion` to `version` unless the present one is better: whether it moved, and why."""
     present = _alias(client, name, "champion")
-    if present is not None and present.version != version.version:
+    if present is not None and present.version == version.version:
+        return True, "the champion as before"
+    if present is not None:
         against = f"the champion stays version {present.version}"
         if present.tags.get("schema.sha256") != evidence.schema.sha256():
             return False, f"{against}, which has another schema"

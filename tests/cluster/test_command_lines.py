@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from manifests import check
-from manifests.rules import pods_of
+from manifests.pods import pods_of
 
 ROOT = Path(__file__).parents[2]
 TEXTS = [*sorted((ROOT / ".github/workflows").glob("*.yml")), ROOT / "docs/cluster.md", ROOT / "docs/security.md"]

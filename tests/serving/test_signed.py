@@ -3,6 +3,7 @@ Core v1, whose class needs nothing of Seldon's to load a generator."""
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import re
 import shutil
@@ -14,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
 from tests.registry import evidence
-from understudy.errors import ArtifactError, ConfigError, Untrusted
+from understudy.errors import ArtifactError, ConfigError, Rejected, Untrusted
 from understudy.evidence import Evidence
 from understudy.serving.seldon import SyntheticSampler
 from understudy.serving.served import Served, find_source
@@ -98,6 +99,24 @@ def test_what_isnt_as_it_was_signed_is_refused_with_a_message_of_its_own(
     assert sum(re.search(m, str(caught.value)) is not None for _, m in REFUSED) == 1
     with pytest.raises(ArtifactError, match="isn't loaded yet"):
         wrapper.health_status()
+
+
+@pytest.mark.parametrize("verdict", ["PASS", "FAIL", "INCONCLUSIVE", ""])
+def test_the_signed_verdict_is_that_of_a_directory_without_another(made: Evidence, model: Path, verdict: str) -> None:
+    """As Seldon Core 2 gets it: a folder of the object store, with nothing beside the artifact."""
+    sign_artifact(model, KEY, dataclasses.replace(Provenance.of_evidence(made), verdict=verdict))
+    source = find_source(str(model), "")
+    if verdict == "PASS":
+        assert source.load(allow_unaudited=False).facts.verdict == "PASS"
+    else:
+        with pytest.raises(Rejected, match=f"verdict is {verdict or 'unaudited'}, not PASS"):
+            source.load(allow_unaudited=False)
+
+
+def test_an_unsigned_verdict_is_nobodys(made: Evidence, model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("UNDERSTUDY_PUBLIC_KEY_FILE")
+    with pytest.raises(Rejected, match="verdict is unaudited"):
+        find_source(str(model), "").load(allow_unaudited=False)
 
 
 def test_seldons_wrapper_loads_what_is_signed(model: Path) -> None:

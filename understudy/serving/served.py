@@ -91,6 +91,9 @@ def find_source(model: str, tracking_uri: str) -> Source:
 
 def _admitted(directory: Path, facts: Mapping[str, Any], allow_unaudited: bool) -> Served:
     facts = dict(facts)
+    signed = configured_verification(directory, schema_sha256=str(facts.get("schema_sha256", "")))
+    if signed and facts["verdict"] == UNAUDITED:  # nobody here says; whoever signed does
+        facts["verdict"] = signed.verdict or UNAUDITED
     signed_off = facts.pop("signed_off_by", "") and facts["verdict"] == INCONCLUSIVE
     if facts["verdict"] != PASS and not signed_off and not allow_unaudited:
         raise Rejected(
@@ -99,7 +102,6 @@ def _admitted(directory: Path, facts: Mapping[str, Any], allow_unaudited: bool) 
         )
     from understudy.generators.base import read_manifest
 
-    configured_verification(directory, schema_sha256=str(facts.get("schema_sha256", "")))
     generator = load(directory)
     generator.sample(1, rng=np.random.default_rng(0))  # a model that loads and can't draw is refused here
     known = {

@@ -73,7 +73,7 @@ def serve(folder: Path) -> str:
         "understudy", "serve", str(_fitted(folder)), "--allow-unaudited", "--port", str(port),
         "--grpc-port", "0", "--audit-log", str(folder / "audit.jsonl"),
     ]  # fmt: skip
-    server = subprocess.Popen(command)
+    server = subprocess.Popen(command, stdout=subprocess.DEVNULL)  # what it says when it is ready isn't this line
     try:
         deadline = time.monotonic() + 90
         while True:

@@ -1,4 +1,5 @@
-"""Build every overlay and check it, with no cluster: `python -m manifests.check [--crds DIR]`.
+"""Build every overlay and check it, with no cluster: `python -m manifests.check [--crds DIR]`. So are the jobs of
+distributed training, which are applied one at a time, beside what `bases/pipelines` puts into their namespace.
 
 Core resources pass the API's own schemas, in strict mode, for the Kubernetes versions of `VERSIONS`. Custom resources
 are checked against the OpenAPI schemas of their definitions where a folder of those is given. Then the rules of
@@ -19,11 +20,14 @@ from typing import Any
 
 import yaml
 
-from manifests.rules import Resource, label, problems
+from manifests.pods import Resource, label
+from manifests.rules import problems
 from manifests.schemas import Definitions
 
 ROOT = Path(__file__).resolve().parent
 OVERLAYS = ROOT / "overlays"
+TRAINING = ROOT / "training"
+CLAIM = TRAINING / "claim.yaml"
 DOCKERFILE = ROOT.parent / "components" / "Dockerfile"
 VERSIONS = ("1.32", "1.37")
 UNKNOWN = "no such kind"
@@ -74,9 +78,21 @@ def _core_problem(resource: str, version: str) -> str:
     return ""
 
 
-def check(overlay: Path, definitions: Definitions | None, images: set[str]) -> tuple[list[str], dict[str, Any]]:
-    """What is wrong with an overlay, and what was counted."""
-    resources = build(overlay)
+def training(job: Path) -> list[Resource]:
+    """A distributed training with the claim it mounts and the namespace it is applied to."""
+    documents = [r for path in (CLAIM, job) for r in yaml.safe_load_all(path.read_text(encoding="utf-8")) if r]
+    return [*build(ROOT / "bases" / "pipelines"), *documents]
+
+
+def checked() -> list[Path]:
+    """All overlays, then all jobs of distributed training."""
+    overlays = sorted(p for p in OVERLAYS.iterdir() if p.is_dir())
+    return overlays + sorted(p for p in TRAINING.glob("*.yaml") if p != CLAIM)
+
+
+def check(what: Path, definitions: Definitions | None, images: set[str]) -> tuple[list[str], dict[str, Any]]:
+    """What is wrong with an overlay, or a job of distributed training, and what was counted."""
+    resources = build(what) if what.is_dir() else training(what)
     found = problems(resources, images)
     custom: list[Resource] = []
     for version in VERSIONS:
@@ -98,15 +114,15 @@ def targets(dockerfile: Path = DOCKERFILE) -> set[str]:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="python -m manifests.check", description="Check all overlays.")
+    parser = argparse.ArgumentParser(prog="python -m manifests.check", description="Check the manifests.")
     parser.add_argument("--crds", type=Path, help="a folder of CustomResourceDefinition YAML files")
-    parser.add_argument("overlays", nargs="*", type=Path, help="folders; all of manifests/overlays if none")
+    parser.add_argument("overlays", nargs="*", type=Path, help="folders, or files of manifests/training; all if none")
     given = parser.parse_args(arguments)
     definitions = Definitions.read(given.crds) if given.crds else None
     wrong = 0
-    for overlay in given.overlays or sorted(p for p in OVERLAYS.iterdir() if p.is_dir()):
-        found, counts = check(overlay, definitions, targets())
-        print(f"{overlay.name}: {counts['resources']} resources, Kubernetes {' and '.join(VERSIONS)} (strict)")
+    for what in given.overlays or checked():
+        found, counts = check(what, definitions, targets())
+        print(f"{what.stem}: {counts['resources']} resources, Kubernetes {' and '.join(VERSIONS)} (strict)")
         if counts["unchecked"]:
             why = "no definition in the folder" if definitions else "give their definitions: make manifests CRDS=DIR"
             print(f"  not checked against a schema: {', '.join(counts['unchecked'])} ({why})")

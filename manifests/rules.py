@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
-Resource = Mapping[str, Any]
+from manifests.pods import Pod, Resource, label, pods_of
 
 OWN = "understudy-"
 SECRET_NAME = re.compile(r"PASSWORD|PASSWD|SECRET|TOKEN|CREDENTIAL|PRIVATE|(^|_)KEY(_ID)?$", re.IGNORECASE)
@@ -22,72 +21,19 @@ SOURCES = {
 API_ACCOUNTS = {"deployer"}
 """Whose pods may talk to the Kubernetes API."""
 MADE_BY_OPERATORS = [{"app.kubernetes.io/name": "seldon-envoy"}, {"app.kubernetes.io/name": "fit"}]
-"""Labels of pods that no manifest here makes, but that policies are about: Seldon's mesh, the ranks of a TrainJob."""
-
-
-@dataclass(frozen=True)
-class Pod:
-    """The pods of a workload: what their containers are, their labels, whether they run until stopped."""
-
-    owner: str
-    namespace: str
-    spec: Mapping[str, Any]
-    labels: Mapping[str, str]
-    serves: bool = True
-
-    @property
-    def account(self) -> str:
-        return str(self.spec.get("serviceAccountName", "default"))
-
-    def containers(self) -> Iterator[tuple[str, Mapping[str, Any]]]:
-        for key in ("initContainers", "containers"):
-            for container in self.spec.get(key) or ():
-                yield f"{self.owner}: container {container.get('name')}", container
-
-
-def label(resource: Resource) -> str:
-    return f"{resource['kind']}/{resource['metadata']['name']}"
+"""Labels of pods that no overlay makes, but that policies are about: Seldon's mesh, the ranks of manifests/training."""
 
 
 def problems(resources: list[Resource], own_images: set[str]) -> list[str]:
     """All complaints of all rules. `own_images`: names of the images that we build."""
     pods = [pod for r in resources for pod in pods_of(r)]
     found = list(images(pods, own_images))
+    found += overrides(resources)
     for rule in (security, limits, probes):
         found += rule(pods)
     for rule_of_all in (secrets, networks, references, exposure):
         found += rule_of_all(resources, pods)
     return found
-
-
-def pods_of(resource: Resource) -> Iterator[Pod]:
-    """The pods that a resource makes, also those of Seldon's and KServe's kinds."""
-    kind, spec = resource["kind"], resource.get("spec") or {}
-    meta = resource["metadata"]
-    own = {"owner": label(resource), "namespace": meta.get("namespace", "")}
-    if kind in ("Deployment", "StatefulSet", "DaemonSet", "ReplicaSet"):
-        yield Pod(**own, **_template(spec["template"]))
-    elif kind == "Job":
-        yield Pod(**own, **_template(spec["template"]), serves=False)
-    elif kind == "CronJob":
-        yield Pod(**own, **_template(spec["jobTemplate"]["spec"]["template"]), serves=False)
-    elif kind == "Pod":
-        yield Pod(**own, spec=spec, labels=meta.get("labels") or {})
-    elif kind == "SeldonDeployment":
-        for predictor in spec["predictors"]:
-            for component in predictor.get("componentSpecs") or ():
-                yield Pod(**own, **_template(component))
-    elif kind == "Server" and resource["apiVersion"].startswith("mlops.seldon.io"):
-        named = {**(meta.get("labels") or {}), "seldon-server-name": meta["name"]}
-        yield Pod(**own, spec=spec.get("podSpec") or {}, labels=named)
-    elif kind == "InferenceService":
-        for part in ("predictor", "transformer", "explainer"):
-            if part in spec:
-                yield Pod(**own, spec=spec[part], labels=spec[part].get("labels") or meta.get("labels") or {})
-
-
-def _template(template: Mapping[str, Any]) -> dict[str, Any]:
-    return {"spec": template["spec"], "labels": (template.get("metadata") or {}).get("labels") or {}}
 
 
 def images(pods: Iterable[Pod], own_images: set[str]) -> Iterator[str]:
@@ -105,6 +51,21 @@ def images(pods: Iterable[Pod], own_images: set[str]) -> Iterator[str]:
                 yield f"{where}: image {image} has a malformed digest"
             if name.startswith(OWN) and name not in own_images:
                 yield f"{where}: image {name} is no target of the Dockerfile; they are {', '.join(sorted(own_images))}"
+
+
+def overrides(resources: list[Resource]) -> Iterator[str]:
+    """A TrainJob says what is run; where and as whom stands in its runtime, which the other rules read."""
+    for resource in resources:
+        if resource["kind"] == "TrainJob":
+            for key in ("image", "resourcesPerNode"):
+                if key in (resource["spec"].get("trainer") or {}):
+                    yield f"{label(resource)}: sets trainer.{key}; it belongs in the TrainingRuntime"
+            if resource["spec"].get("podTemplateOverrides"):
+                yield f"{label(resource)}: overrides its pods; change the TrainingRuntime"
+            runtime = resource["spec"]["runtimeRef"]
+            named = (runtime.get("kind"), runtime["name"], resource["metadata"].get("namespace"))
+            if named not in {(r["kind"], r["metadata"]["name"], r["metadata"].get("namespace")) for r in resources}:
+                yield f"{label(resource)}: {runtime.get('kind')}/{runtime['name']} isn't there"
 
 
 def security(pods: Iterable[Pod]) -> Iterator[str]:
@@ -273,7 +234,12 @@ def _denies_all(policy: Resource) -> bool:
 
 
 def _selects(selector: Mapping[str, Any], labels: Mapping[str, str]) -> bool:
-    """Whether a label selector of equalities, the only ones used here, selects these labels."""
+    """Whether a label selector of equalities and exceptions, the only ones used here, selects these labels."""
+    for expression in selector.get("matchExpressions") or ():
+        if expression["operator"] != "NotIn":
+            raise ValueError(f"a selector's operator {expression['operator']!r} is not known to these rules")
+        if labels.get(expression["key"]) in expression["values"]:
+            return False
     return all(labels.get(k) == v for k, v in (selector.get("matchLabels") or {}).items())
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from manifests.rules import Resource, label
+from manifests.pods import Resource, label
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,8 @@ def _definitions(path: Path) -> Iterator[dict[str, Any]]:
         raise SystemExit(f"{path}: is no YAML ({why}); a Helm template must be rendered first") from None
     for document in documents:
         for item in document["items"] if document.get("kind") == "List" else [document]:
-            if item.get("kind") == "CustomResourceDefinition":
+            # A project's folder holds kustomize's patches of definitions too, which have no versions.
+            if item.get("kind") == "CustomResourceDefinition" and "versions" in (item.get("spec") or {}):
                 yield item["spec"]
 
 

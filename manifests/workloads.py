@@ -13,7 +13,7 @@ from pathlib import Path
 
 import yaml
 
-from manifests.rules import Resource
+from manifests.pods import Resource
 
 ROLE = "engineer"
 NEEDED = {"create", "patch"}

@@ -13,6 +13,7 @@ import pytest
 import yaml
 from typer.testing import CliRunner, Result
 
+from manifests import check
 from tests.deployment.kube_server import KubeApi, serving
 from tests.registry import evidence
 from understudy import tracking
@@ -252,6 +253,56 @@ def test_manifests_can_be_written_instead_and_are_safe(api: KubeApi, tmp_path: P
         for manifest in made:
             for version in ("1.30", "1.33"):
                 kubernetes_validate.validate(manifest, version, strict=True)
+
+
+def rendered(tmp_path: Path, kind: str, *more: str) -> dict[str, Any]:
+    """The workload that `deploy` would apply."""
+    out = tmp_path / "m.yaml"
+    assert code(deploy("--kind", kind, "--render", str(out), "--audit-claim", "audit-log", *more)) == 0
+    first: dict[str, Any] = next(iter(yaml.safe_load_all(out.read_text())))
+    return first
+
+
+@pytest.mark.parametrize(("kind", "overlay"), [("deployment", "prod"), ("seldon", "seldon-v1"), ("kserve", "kserve")])
+def test_the_pod_is_the_overlays(api: KubeApi, tmp_path: Path, kind: str, overlay: str) -> None:
+    """What `deploy` puts over an applied overlay differs from it in the model and the image, and in nothing else."""
+    made = rendered(tmp_path, kind)
+    applied = next(
+        r for r in check.build(check.OVERLAYS / overlay) if (r["kind"], r["metadata"]["name"]) == (made["kind"], "serving")
+    )
+    ours, theirs = (next(p for p in _pods(m) if "containers" in p) for m in (made, applied))
+    (a,), (b,) = ours["containers"], theirs["containers"]
+    assert a["args"][1:] == b["args"][1:]
+    assert sorted(a["env"], key=str) == sorted((e for e in b["env"] if e["name"] != "MODEL"), key=str)
+    for port in (*a["ports"], *b["ports"]):
+        port.setdefault("protocol", "TCP")
+    # The pods of the Deployment are spread by components/scaling, a field that stays with who applied it.
+    differ = {"image", "args", "env"}
+    assert {k: v for k, v in a.items() if k not in differ} == {k: v for k, v in b.items() if k not in differ}
+    outside = {"containers", "topologySpreadConstraints", "labels", "annotations", "minReplicas", "maxReplicas", "scaleMetric", "scaleTarget", "timeout"}
+    assert {k: v for k, v in ours.items() if k not in outside} == {k: v for k, v in theirs.items() if k not in outside}
+
+
+@pytest.mark.parametrize("kind", ["deployment", "seldon", "kserve"])
+@pytest.mark.parametrize("claim", ["audit-log", ""])
+def test_replicas_dont_share_an_audit_log(api: KubeApi, tmp_path: Path, kind: str, claim: str) -> None:
+    pod = next(p for p in _pods(rendered(tmp_path, kind, "--audit-claim", claim)) if "containers" in p)
+    container = pod["containers"][0]
+    mount = next(m for m in container["volumeMounts"] if m["name"] == "audit-log")
+    assert mount["subPathExpr"] == "$(POD)"
+    assert {"name": "POD", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}} in container["env"]
+
+
+def test_seldon_scales_as_the_overlay_does_unless_a_number_is_asked_for(api: KubeApi, tmp_path: Path) -> None:
+    overlay = next(r for r in check.build(check.OVERLAYS / "seldon-v1") if r["kind"] == "SeldonDeployment")
+    given = overlay["spec"]["predictors"][0]["componentSpecs"][0]
+    made = rendered(tmp_path, "seldon")["spec"]["predictors"][0]["componentSpecs"][0]
+    assert (made["hpaSpec"], made["pdbSpec"]) == (given["hpaSpec"], given["pdbSpec"])
+    for replicas, budget in ((1, None), (2, {"minAvailable": 1}), (5, {"minAvailable": 4})):
+        predictor = rendered(tmp_path, "seldon", "--replicas", str(replicas))["spec"]["predictors"][0]
+        assert predictor["replicas"] == replicas
+        assert "hpaSpec" not in predictor["componentSpecs"][0]
+        assert predictor["componentSpecs"][0].get("pdbSpec") == budget
 
 
 def _pods(content: Any) -> Iterator[dict[str, Any]]:

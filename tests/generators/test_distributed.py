@@ -79,11 +79,12 @@ def test_the_clusters_jobs_run_a_command_that_there_is(name: str) -> None:
     job = next(d for d in documents if d["kind"] in ("TrainJob", "PyTorchJob"))
     if name == "trainjob":
         made = job["spec"]["trainer"]
-        assert job["spec"]["runtimeRef"]["name"] in [d["metadata"]["name"] for d in documents]
+        runtime = next(d for d in documents if d["metadata"]["name"] == job["spec"]["runtimeRef"]["name"])
+        container = runtime["spec"]["template"]["spec"]["replicatedJobs"][0]["template"]["spec"]["template"]["spec"]["containers"][0]
     else:
-        made = job["spec"]["pytorchReplicaSpecs"]["Worker"]["template"]["spec"]["containers"][0]
+        made = container = job["spec"]["pytorchReplicaSpecs"]["Worker"]["template"]["spec"]["containers"][0]
     assert (made["command"], made["args"][:3]) == (["torchrun"], ["-m", "understudy.cli", "fit"])
-    assert made["image"] == GPU_IMAGE
+    assert container["image"] == GPU_IMAGE
     fit_command = typer.main.get_command(app).commands["fit"]  # type: ignore[attr-defined]
     parsed = fit_command.make_context("fit", list(made["args"][3:])).params
     assert parsed["generator"] == "autoregressive" and str(parsed["checkpoint"]).startswith("/understudy/")

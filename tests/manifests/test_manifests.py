@@ -12,6 +12,7 @@ import yaml
 
 from components import image
 from manifests import check
+from manifests.pods import pods_of
 from manifests.rules import problems
 from manifests.schemas import Definitions
 
@@ -164,6 +165,8 @@ def test_a_secret_in_a_config_map_is_noticed(value: str) -> None:
         {"kind": "SeldonDeployment", "spec": {"predictors": [{"componentSpecs": [{"spec": {"containers": [{"name": "x", "image": "a:latest"}]}}]}]}},
         {"kind": "Server", "spec": {"podSpec": {"containers": [{"name": "x", "image": "a:latest"}]}}},
         {"kind": "InferenceService", "spec": {"predictor": {"containers": [{"name": "x", "image": "a:latest"}]}}},
+        {"kind": "TrainingRuntime", "spec": {"template": {"spec": {"replicatedJobs": [{"template": {"spec": {"template": {"spec": {"containers": [{"name": "x", "image": "a:latest"}]}}}}}]}}}},
+        {"kind": "PyTorchJob", "spec": {"pytorchReplicaSpecs": {"Worker": {"template": {"spec": {"containers": [{"name": "x", "image": "a:latest"}]}}}}}},
         {"kind": "CronJob", "spec": {"jobTemplate": {"spec": {"template": {"spec": {"containers": [{"name": "x", "image": "a:latest"}]}}}}}},
     ],
     ids=lambda r: r["kind"],
@@ -175,14 +178,13 @@ def test_the_pods_of_custom_kinds_are_looked_at(resource: dict[str, Any]) -> Non
     assert f"{name}: image a:latest is latest; name a version or a digest" in found
     assert any(line.startswith(f"{name}: may run as root") for line in found)
     # A job needs no probe.
-    assert any("no readinessProbe" in line for line in found) == (resource["kind"] != "CronJob")
+    assert any("no readinessProbe" in line for line in found) == (resource["kind"] not in ("CronJob", "TrainingRuntime", "PyTorchJob"))
 
 
 def test_the_images_of_components_are_targets_of_the_dockerfile() -> None:
     assert {"understudy-cpu", "understudy-gpu", "understudy-serve", "understudy-seldon"} == OWN
     named = [v for k, v in vars(image).items() if k.endswith("IMAGE")]
-    # understudy-python stands for the Python that KFP's local runner was started with.
-    assert named and {n.split(":")[0] for n in named} <= OWN | {"understudy-python"}
+    assert named and {n.split(":")[0] for n in named} <= OWN
 
 
 @pytest.mark.parametrize("version", check.VERSIONS)
@@ -206,6 +208,49 @@ def test_every_overlay_builds_and_passes(overlay: str) -> None:
     assert counts["resources"] > 30
     if overlay == "dev":
         assert counts["custom"] == 0  # a small cluster needs no operator
+
+
+@pytest.mark.parametrize("name", ["pytorchjob", "trainjob"])
+def test_every_distributed_training_passes(name: str) -> None:
+    job = check.TRAINING / f"{name}.yaml"
+    assert job in check.checked()
+    found, counts = check.check(job, None, OWN)
+    assert found == []
+    assert counts["unchecked"] == {"pytorchjob": ["ExternalSecret", "PyTorchJob"], "trainjob": ["ExternalSecret", "TrainJob", "TrainingRuntime"]}[name]
+    pods = [p for r in check.training(job) for p in pods_of(r)]
+    assert [p.namespace for p in pods] == ["understudy-pipelines"]
+
+
+TRAINING: list[tuple[str, str, Change]] = [
+    ("may run as root", "PyTorchJob", lambda r: ranks(r)["securityContext"].pop("runAsNonRoot")),
+    ("no limits of memory", "TrainingRuntime", lambda r: ranks(r)["containers"][0]["resources"]["limits"].pop("memory")),
+    ("is latest", "TrainingRuntime", lambda r: ranks(r)["containers"][0].update(image="understudy-gpu:latest")),
+    ("understudy-trainer is no target of the Dockerfile", "PyTorchJob", lambda r: ranks(r)["containers"][0].update(image="understudy-trainer:1")),
+    ("PersistentVolumeClaim/gone isn't there", "PyTorchJob", lambda r: ranks(r)["volumes"][0]["persistentVolumeClaim"].update(claimName="gone")),
+    ("no NetworkPolicy denies all", "PyTorchJob", lambda r: r["metadata"].update(namespace="understudy-training")),
+    ("no NetworkPolicy names its pods", "NetworkPolicy", lambda r: r["spec"]["podSelector"]["matchLabels"].update({"app.kubernetes.io/name": "seldon-envoy"})),
+    ("sets trainer.image", "TrainJob", lambda r: r["spec"]["trainer"].update(image="a:1")),
+    ("overrides its pods", "TrainJob", lambda r: r["spec"].update(podTemplateOverrides=[{}])),
+    ("TrainingRuntime/gone isn't there", "TrainJob", lambda r: r["spec"]["runtimeRef"].update(name="gone")),
+]  # fmt: skip
+
+
+def ranks(r: dict[str, Any]) -> dict[str, Any]:
+    return next(iter(pods_of(r))).spec  # type: ignore[return-value]
+
+
+@pytest.mark.parametrize(("complaint", "kind", "change"), TRAINING, ids=[f"{i}-{c[:25]}" for i, (c, _, _) in enumerate(TRAINING)])
+def test_a_distributed_training_that_breaks_a_rule_is_named(complaint: str, kind: str, change: Change) -> None:
+    resources: list[Any] = check.training(check.TRAINING / ("trainjob.yaml" if kind.startswith("Train") else "pytorchjob.yaml"))
+    change(next(r for r in reversed(resources) if r["kind"] == kind and (kind != "NetworkPolicy" or r["metadata"]["name"] == "ranks")))
+    found = problems(resources, OWN)
+    assert any(complaint in line for line in found), found
+
+
+def test_a_selector_that_the_rules_cant_read_is_an_error() -> None:
+    policy = {"podSelector": {"matchExpressions": [{"key": "a", "operator": "Exists"}]}, "policyTypes": ["Ingress"]}
+    with pytest.raises(ValueError, match="'Exists' is not known to these rules"):
+        problems([*good(), {"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy", "metadata": {"name": "x", "namespace": "n"}, "spec": policy}], OWN)
 
 
 def test_the_serving_pods_are_the_same_whoever_runs_them() -> None:
@@ -294,6 +339,13 @@ def test_a_template_among_definitions_is_named(tmp_path: Path) -> None:
     (tmp_path / "crd.yaml").write_text("{{- if .Values.crds }}\n" + CRD)
     with pytest.raises(SystemExit, match=r"crd.yaml: is no YAML .* a Helm template must be rendered first"):
         Definitions.read(tmp_path)
+
+
+def test_patches_of_definitions_are_passed_over(tmp_path: Path) -> None:
+    """Projects keep them beside the definitions."""
+    (tmp_path / "crd.yaml").write_text(CRD)
+    (tmp_path / "patch.yaml").write_text("kind: CustomResourceDefinition\nmetadata: {name: x}\nspec: {conversion: {strategy: Webhook}}\n")
+    assert Definitions.read(tmp_path).knows(model())
 
 
 def test_a_folder_without_definitions_is_refused(tmp_path: Path) -> None:

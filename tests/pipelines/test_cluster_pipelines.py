@@ -13,7 +13,8 @@ import pytest
 
 from pipelines.arguments import arguments
 from tests.pipelines.runs import LENIENT, small_run, write_people
-from understudy import tracking
+from understudy import leaderboard, tracking
+from understudy.evidence import PASS
 from understudy.provenance import file_md5
 
 ROOT = Path(__file__).parents[2]
@@ -37,7 +38,7 @@ def run_here(name: str, root: Path, given: dict[str, object]) -> Path:
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
 def test_three_generators_compete_and_the_winner_samples_in_shards(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """`bootstrap` gives real rows again: it is hardest to tell from real, and must not win."""
+    """`bootstrap` gives real rows again: by its figures it would win, and the audit keeps it from winning."""
     server = tracking.local_uri(tmp_path)
     monkeypatch.setenv("MLFLOW_TRACKING_URI", server)
     data = write_people(tmp_path / "people.csv")
@@ -48,14 +49,18 @@ def test_three_generators_compete_and_the_winner_samples_in_shards(tmp_path: Pat
     listed = ["independent", {"name": "forest", "config": {"min_units": 5}}, "bootstrap"]
     job = run_here("leaderboard", tmp_path, given | {"generators": json.dumps(listed)})
 
-    rows = [r.split("|")[1:4] for r in (job / "promote" / "board").read_text().splitlines()[2:]]
-    verdicts = {generator.strip(): verdict.strip() for _, generator, verdict in rows}
+    rows = [[c.strip() for c in r.split("|")[1:-1]] for r in (job / "promote" / "board").read_text().splitlines()[2:]]
+    verdicts = {row[1]: row[2] for row in rows}
+    figures = {row[1]: dict(zip(leaderboard.SHOWN, map(float, row[3:]), strict=True)) for row in rows}
     assert verdicts == {"independent": "PASS", "forest": "PASS", "bootstrap": "FAIL"}
     made = json.loads((job / "promote" / "registration").read_text())
     assert made["champion"] and made["version"] == 1
     client = mlflow.MlflowClient(server, server)
     champion = client.get_model_version_by_alias("people", "champion")
-    assert champion.tags["generator.name"] == rows[0][1].strip() == "forest"
+    assert champion.tags["generator.name"] == rows[0][1] == "forest"
+    assert figures["forest"]["c2st_auc"] < figures["independent"]["c2st_auc"], "the best of those that passed"
+    unaudited = [leaderboard.Entry(g, "", PASS, f, "") for g, f in figures.items()]
+    assert unaudited[leaderboard.best(unaudited) or 0].generator == "bootstrap"
     runs = client.search_runs([e.experiment_id for e in client.search_experiments()])
     assert sorted(r.data.tags["generator.name"] for r in runs) == ["bootstrap", "forest", "independent"]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import os
 import resource
 import socket
 import subprocess
@@ -188,14 +189,14 @@ def test_a_stock_mlserver_runs_the_runtime(model: Path, tmp_path: Path) -> None:
     (tmp_path / "model-settings.json").write_text(
         json.dumps(
             {"name": "people", "implementation": "understudy.serving.runtime.SyntheticModel",
-             "parameters": {"uri": str(model), "extra": {"audit_log": str(tmp_path / "audit.jsonl")}}}
+             "parameters": {"uri": os.path.relpath(model, tmp_path), "extra": {"audit_log": str(tmp_path / "audit.jsonl")}}}
         )
     )  # fmt: skip
     settings = {"host": "127.0.0.1", "http_port": port, "grpc_port": free_port(), "metrics_port": free_port(), "parallel_workers": 0,
                 "debug": False}  # fmt: skip
     (tmp_path / "settings.json").write_text(json.dumps(settings))
     mlserver = Path(sys.executable).with_name("mlserver")
-    process = subprocess.Popen([mlserver, "start", str(tmp_path)], cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    process = subprocess.Popen([mlserver, "start", str(tmp_path)], cwd="/", stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         server = Running(process, port, 0, tmp_path / "audit.jsonl", {})  # type: ignore[arg-type]
 

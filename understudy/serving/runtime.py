@@ -2,7 +2,7 @@
 
 With `understudy serve` it shares the server's service. A stock `mlserver start` loads it too, from a
 model-settings.json with "implementation": "understudy.serving.runtime.SyntheticModel"; the model is `parameters.uri`,
-and `parameters.extra` takes the names of `ServeSettings`.
+relative to that file, and `parameters.extra` takes the names of `ServeSettings`.
 """
 
 from __future__ import annotations
@@ -17,8 +17,10 @@ import pyarrow as pa
 from mlserver import MLModel, ModelSettings
 from mlserver.errors import MLServerError
 from mlserver.types import InferenceRequest, InferenceResponse, MetadataModelResponse, Parameters, ResponseOutput
+from mlserver.utils import to_absolute_path
 
 from understudy.errors import UnderstudyError
+from understudy.registered import REGISTERED
 from understudy.serving.refusal import Refusal
 from understudy.serving.request import SampleRequest
 from understudy.serving.served import Served, find_source
@@ -143,8 +145,8 @@ class SyntheticModel(MLModel):
     def _stand_alone(self) -> tuple[Service, Served]:
         parameters = self.settings.parameters
         extra = dict((parameters.extra if parameters else None) or {})
-        if parameters and parameters.uri:
-            extra.setdefault("model", parameters.uri)
+        if parameters and (uri := parameters.uri):
+            extra.setdefault("model", uri if uri.startswith(REGISTERED) else to_absolute_path(self.settings, uri))
         settings = serve_settings(**extra)
         source = find_source(settings.model, settings.tracking_uri)
         return Service(settings), source.load(allow_unaudited=settings.allow_unaudited)

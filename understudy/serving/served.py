@@ -92,6 +92,9 @@ def find_source(model: str, tracking_uri: str) -> Source:
 
 def _admitted(directory: Path, facts: Mapping[str, Any], allow_unaudited: bool) -> Served:
     facts = dict(facts)
+    signed = configured_verification(directory, schema_sha256=str(facts.get("schema_sha256", "")))
+    if signed and signed.verdict and facts["verdict"] in (PASS, UNAUDITED):
+        facts["verdict"] = signed.verdict  # where nobody here says; and a tag can't turn what was signed into a PASS
     signed_off = bool(facts.pop("signed_off_by", "")) and facts["verdict"] == INCONCLUSIVE
     if facts["verdict"] != PASS and not signed_off and not allow_unaudited:
         raise Rejected(
@@ -100,7 +103,6 @@ def _admitted(directory: Path, facts: Mapping[str, Any], allow_unaudited: bool) 
         )
     from understudy.generators.base import read_manifest
 
-    configured_verification(directory, schema_sha256=str(facts.get("schema_sha256", "")))
     generator = load(directory)
     generator.sample(1, rng=np.random.default_rng(0))  # a model that loads and can't draw is refused here
     known = {

@@ -116,7 +116,8 @@ def proven_leaks(
         tests.append((c.p_value, c.proven(policy), f"{text}, a residual risk of {c.rho:.1%}"))
     adjusted = stats.holm([p for p, _, _ in tests])
     proven = [(p, text) for (_, beyond, text), p in zip(tests, adjusted, strict=True) if p <= alpha and beyond]
-    return [f"{text} (p = {p:.1g} after correction)." for p, text in sorted(proven, key=lambda leak: leak[0])]
+    said = ((f"= {p:.1g}" if p >= 1e-12 else "< 1e-12", text) for p, text in sorted(proven, key=lambda leak: leak[0]))
+    return [f"{text} (p {p} after correction)." for p, text in said]
 
 
 def not_cleared(risk: Risk, policy: Policy) -> list[str]:

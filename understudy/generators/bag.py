@@ -12,7 +12,7 @@ from understudy.generators import draws, trees
 if TYPE_CHECKING:
     from understudy.encoding import Codec
     from understudy.encoding.relative import RelativeCodec
-    from understudy.generators.forest import ForestConfig
+    from understudy.generators.forest_settings import ForestConfig
 
 LEVELS = (12, 48)
 """About how many groups of tokens each level has. Trees split for the first, then, where that is done, for finer

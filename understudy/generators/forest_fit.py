@@ -25,7 +25,7 @@ from understudy.generators.rows import Rows
 from understudy.generators.screening import screen
 
 if TYPE_CHECKING:
-    from understudy.generators.forest import ForestConfig
+    from understudy.generators.forest_settings import ForestConfig
 
 TRIAL_ROWS = 8_000
 TRIAL_TREES = 2

@@ -166,6 +166,20 @@ def expected(n_rows: int, seed: int) -> list[list[Any]]:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1200)
+def test_its_environment_reads_and_writes_tables(python: Path, tmp_path: Path) -> None:
+    """As the image's smoke command does: a pin that needs another numpy shows only here."""
+    (tmp_path / "t.csv").write_text("age,income\n" + "".join(f"{20 + i % 50},{'high' if i % 3 else 'low'}\n" for i in range(200)))
+    for command in (
+        ["fit", tmp_path / "t.csv", "-o", tmp_path / "model", "--generator", "independent"],
+        ["sample", tmp_path / "model", "-n", "50", "-o", tmp_path / "rows.parquet"],
+    ):
+        done = subprocess.run([python, "-m", "understudy.cli", *command], env=env(), capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr[-2000:]
+    assert (tmp_path / "rows.parquet").stat().st_size > 0
+
+
+@pytest.mark.slow
 @pytest.mark.timeout(1200)  # the first one installs the environment
 def test_every_kind_of_artifact_loads_without_the_pipelines_packages(python: Path) -> None:
     code = f"""

@@ -97,7 +97,7 @@ def seldon(folder: Path) -> str:
 
     sampler = SyntheticSampler(model_uri=str(_fitted(folder)))
     sampler.load()
-    rows = sampler.predict([[50]], names=["n_rows"])
+    rows = sampler.predict([[50]], names=["n_rows"]).data
     assert len(rows) == 50, f"{len(rows)} rows instead of 50"
     return "the Seldon wrapper gave 50 rows"
 

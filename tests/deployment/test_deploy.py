@@ -4,56 +4,17 @@ from __future__ import annotations
 
 import copy
 import json
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import mlflow
 import pytest
-import yaml
-from typer.testing import CliRunner, Result
 
-from manifests import check
-from tests.deployment.kube_server import KubeApi, serving
-from tests.registry import evidence
-from understudy import tracking
-from understudy.cli import app
+from tests.deployment.commands import DIGEST, code, deploy
+from tests.deployment.kube_server import KubeApi
 from understudy.deployment import kube as kube_module
 from understudy.errors import ConfigError, DeploymentError, PipelineError, RegistryError, Rejected
 
 KEY = ("Deployment", "understudy", "serving")
-DIGEST = f"registry.example/understudy-serve@sha256:{'a' * 64}"
-
-
-@pytest.fixture(scope="module")
-def registry(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """A store with two versions of `people` that passed, and a third and fourth whose tags say otherwise."""
-    root = tmp_path_factory.mktemp("registry")
-    server = tracking.local_uri(root)
-    for seed in range(4):
-        tracking.register_version(evidence(root / str(seed), seed=seed), server)
-    client = mlflow.MlflowClient(server, server)
-    for version in ("3", "4"):
-        client.set_model_version_tag("people", version, "audit.verdict", "FAIL" if version == "3" else "INCONCLUSIVE")
-    return server
-
-
-@pytest.fixture
-def api(registry: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[KubeApi]:
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", registry)
-    monkeypatch.delenv("KUBERNETES_SERVICE_HOST", raising=False)
-    made = KubeApi()
-    with serving(made, tmp_path) as kubeconfig:
-        monkeypatch.setenv("KUBECONFIG", str(kubeconfig))
-        yield made
-
-
-def deploy(*more: str, model: str = "models:/people/1") -> Result:
-    return CliRunner().invoke(app, ["deploy", model, "--image", DIGEST, "--every", "0.01", *more])
-
-
-def code(result: Result) -> int:
-    return int(getattr(result.exception, "exit_code", result.exit_code))
 
 
 def tags(registry: str, version: str) -> dict[str, str]:
@@ -229,89 +190,3 @@ def test_no_kubeconfig_is_one_line(registry: str, tmp_path: Path, monkeypatch: p
     monkeypatch.setenv("KUBECONFIG", str(tmp_path / "none"))
     done = deploy()
     assert isinstance(done.exception, ConfigError) and "set KUBECONFIG" in str(done.exception)
-
-
-@pytest.mark.parametrize("kind", ["deployment", "seldon", "kserve"])
-def test_manifests_can_be_written_instead_and_are_safe(api: KubeApi, tmp_path: Path, kind: str) -> None:
-    out = tmp_path / "m.yaml"
-    assert code(deploy("--kind", kind, "--render", str(out), "--audit-claim", "audit-log")) == 0
-    assert not api.asked
-    text = out.read_text()
-    made: list[dict[str, Any]] = list(yaml.safe_load_all(text))
-    pod = next(p for p in _pods(made) if "containers" in p)
-    container = pod["containers"][0]
-    assert pod["securityContext"]["runAsNonRoot"] and pod["automountServiceAccountToken"] is False
-    assert container["securityContext"] == {
-        "allowPrivilegeEscalation": False, "readOnlyRootFilesystem": True, "capabilities": {"drop": ["ALL"]},
-    }  # fmt: skip
-    assert set(container["resources"]) == {"requests", "limits"}
-    assert {"startupProbe", "readinessProbe", "livenessProbe"} <= set(container)
-    assert {"claimName": "audit-log"} in [v.get("persistentVolumeClaim") for v in pod["volumes"]]
-    if kind == "deployment":
-        import kubernetes_validate
-
-        for manifest in made:
-            for version in ("1.30", "1.33"):
-                kubernetes_validate.validate(manifest, version, strict=True)
-
-
-def rendered(tmp_path: Path, kind: str, *more: str) -> dict[str, Any]:
-    """The workload that `deploy` would apply."""
-    out = tmp_path / "m.yaml"
-    assert code(deploy("--kind", kind, "--render", str(out), "--audit-claim", "audit-log", *more)) == 0
-    first: dict[str, Any] = next(iter(yaml.safe_load_all(out.read_text())))
-    return first
-
-
-@pytest.mark.parametrize(("kind", "overlay"), [("deployment", "prod"), ("seldon", "seldon-v1"), ("kserve", "kserve")])
-def test_the_pod_is_the_overlays(api: KubeApi, tmp_path: Path, kind: str, overlay: str) -> None:
-    """What `deploy` puts over an applied overlay differs from it in the model and the image, and in nothing else."""
-    made = rendered(tmp_path, kind)
-    applied = next(
-        r for r in check.build(check.OVERLAYS / overlay) if (r["kind"], r["metadata"]["name"]) == (made["kind"], "serving")
-    )
-    ours, theirs = (next(p for p in _pods(m) if "containers" in p) for m in (made, applied))
-    (a,), (b,) = ours["containers"], theirs["containers"]
-    assert a["args"][1:] == b["args"][1:]
-    assert sorted(a["env"], key=str) == sorted((e for e in b["env"] if e["name"] != "MODEL"), key=str)
-    for port in (*a["ports"], *b["ports"]):
-        port.setdefault("protocol", "TCP")
-    # The pods of the Deployment are spread by components/scaling, a field that stays with who applied it.
-    differ = {"image", "args", "env"}
-    assert {k: v for k, v in a.items() if k not in differ} == {k: v for k, v in b.items() if k not in differ}
-    outside = {"containers", "topologySpreadConstraints", "labels", "annotations", "minReplicas", "maxReplicas", "scaleMetric", "scaleTarget", "timeout"}
-    assert {k: v for k, v in ours.items() if k not in outside} == {k: v for k, v in theirs.items() if k not in outside}
-
-
-@pytest.mark.parametrize("kind", ["deployment", "seldon", "kserve"])
-@pytest.mark.parametrize("claim", ["audit-log", ""])
-def test_replicas_dont_share_an_audit_log(api: KubeApi, tmp_path: Path, kind: str, claim: str) -> None:
-    pod = next(p for p in _pods(rendered(tmp_path, kind, "--audit-claim", claim)) if "containers" in p)
-    container = pod["containers"][0]
-    mount = next(m for m in container["volumeMounts"] if m["name"] == "audit-log")
-    assert mount["subPathExpr"] == "$(POD)"
-    assert {"name": "POD", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}} in container["env"]
-
-
-def test_seldon_scales_as_the_overlay_does_unless_a_number_is_asked_for(api: KubeApi, tmp_path: Path) -> None:
-    overlay = next(r for r in check.build(check.OVERLAYS / "seldon-v1") if r["kind"] == "SeldonDeployment")
-    given = overlay["spec"]["predictors"][0]["componentSpecs"][0]
-    made = rendered(tmp_path, "seldon")["spec"]["predictors"][0]["componentSpecs"][0]
-    assert (made["hpaSpec"], made["pdbSpec"]) == (given["hpaSpec"], given["pdbSpec"])
-    for replicas, budget in ((1, None), (2, {"minAvailable": 1}), (5, {"minAvailable": 4})):
-        predictor = rendered(tmp_path, "seldon", "--replicas", str(replicas))["spec"]["predictors"][0]
-        assert predictor["replicas"] == replicas
-        assert "hpaSpec" not in predictor["componentSpecs"][0]
-        assert predictor["componentSpecs"][0].get("pdbSpec") == budget
-
-
-def _pods(content: Any) -> Iterator[dict[str, Any]]:
-    """Every pod spec in nested manifests."""
-    if isinstance(content, dict):
-        if "containers" in content:
-            yield content
-        for value in content.values():
-            yield from _pods(value)
-    elif isinstance(content, list):
-        for value in content:
-            yield from _pods(value)

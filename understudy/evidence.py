@@ -151,6 +151,11 @@ class Registration:
         return cls(**read_json(Path(path)))
 
 
+def is_signed_off(verdict: str, by: str) -> bool:
+    """Whether a person, `by`, took the verdict upon them; only an INCONCLUSIVE can be."""
+    return verdict == INCONCLUSIVE and bool(by)
+
+
 def worse(new: Mapping[str, float], present: Mapping[str, float]) -> str:
     """Which defended metric is worse by more than two standard errors of the difference; "" if none is.
 

@@ -113,3 +113,30 @@ def test_unusable_tables_are_named(population, schema):
         build({**tables, "synthetic": tables["synthetic"].drop(columns="job")}, schema)
     with pytest.raises(SchemaError, match="nothing to audit"):
         build(tables, TableSchema(columns=(Column(name="k", kind="id"),)))
+
+
+def test_outliers_are_among_the_most_exposed_by_value_though_not_by_rank(population, schema):
+    """30 of 600 members have an income beyond all others, each its own; their other values are usual."""
+    given = _four(population, sizes=(600, 600, 1_200, 100), seed=3)
+    given["members"] = given["members"].reset_index(drop=True)
+    far = np.arange(30)
+    given["members"].loc[far, "income"] = given["reference"]["income"].max() * (2.0 + far)
+    tables = build(given, schema)
+    assert tables.vulnerable(0.1, 5)[far].all()
+    by_rank = tables.to_reference[:, :5].mean(axis=1)
+    assert (by_rank[far] < np.quantile(by_rank, 0.9)).sum() >= 10  # by rank many of them look usual
+
+
+def test_by_value_numbers_stand_at_widths_from_the_median(population, schema):
+    given = _four(population)
+    given["reference"] = given["reference"].assign(income=1.0)  # nothing lies between its percentiles: any width will do
+    given["members"] = given["members"].assign(income=1.0)
+    tables = build(given, schema)
+    j = next(i for i, c in enumerate(tables.columns) if c.name == "income")
+    known = tables.scale.by_value(tables.pool.numbers, tables.pool.geometry)
+    assert np.isfinite(known.ranks).all() and (known.ranks[:60, j] == 0).all()
+    k = next(i for i, c in enumerate(tables.columns) if c.name == "age")
+    ages = tables.reference.numbers[:, k]
+    low, middle, high = np.nanquantile(ages, (0.05, 0.5, 0.95))
+    seen = tables.scale.by_value(tables.reference.numbers, tables.reference.geometry).ranks[:, k]
+    assert seen == pytest.approx((ages - middle) / ((high - low) / 3.2897), nan_ok=True)

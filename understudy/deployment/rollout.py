@@ -12,7 +12,7 @@ from typing import Any
 from understudy.deployment.kube import MANAGER, Kube, Manifest, readiness
 from understudy.deployment.target import MODEL, Target
 from understudy.errors import DeploymentError, PipelineError, Rejected, UnderstudyError
-from understudy.evidence import PASS, SIGNED_OFF_BY
+from understudy.evidence import PASS, SIGNED_OFF_BY, is_signed_off
 from understudy.files import write_text
 from understudy.progress import Progress
 from understudy.registered import RegisteredVersion, Registry
@@ -87,7 +87,7 @@ def write_manifests(model: str, target: Target, out: Path, tracking_uri: str = "
 def check(version: RegisteredVersion) -> None:
     """Raises Rejected for a version that may not be served."""
     verdict = version.tags.get("audit.verdict", "unknown")
-    if verdict != PASS and not (verdict == "INCONCLUSIVE" and version.tags.get(SIGNED_OFF_BY)):
+    if verdict != PASS and not is_signed_off(verdict, version.tags.get(SIGNED_OFF_BY, "")):
         raise Rejected(f"{_uri(version)}: its audit's verdict is {verdict} and not signed off; it isn't deployed")
 
 

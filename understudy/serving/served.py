@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from understudy.errors import ArtifactError, Rejected
-from understudy.evidence import INCONCLUSIVE, PASS, SIGNED_OFF_BY, Registration, read_verdict
+from understudy.evidence import PASS, SIGNED_OFF_BY, Registration, is_signed_off, read_verdict
 from understudy.generators.base import MANIFEST, Generator, load
 from understudy.registered import REGISTERED, RegisteredVersion, Registry
 from understudy.schema import TableSchema
@@ -95,7 +95,7 @@ def _admitted(directory: Path, facts: Mapping[str, Any], allow_unaudited: bool) 
     signed = configured_verification(directory, schema_sha256=str(facts.get("schema_sha256", "")))
     if signed and signed.verdict and facts["verdict"] in (PASS, UNAUDITED):
         facts["verdict"] = signed.verdict  # where nobody here says; and a tag can't turn what was signed into a PASS
-    signed_off = bool(facts.pop("signed_off_by", "")) and facts["verdict"] == INCONCLUSIVE
+    signed_off = is_signed_off(facts["verdict"], facts.pop("signed_off_by", ""))
     if facts["verdict"] != PASS and not signed_off and not allow_unaudited:
         raise Rejected(
             f"model {facts['name']} version {facts['version']}: its audit's verdict is {facts['verdict']}, not PASS;"

@@ -18,18 +18,21 @@ EPSILON = 1e-3
 """A distance of no consequence: a thousandth of one column's range."""
 
 
+def score(tables: AuditTables, rng: np.random.Generator, *, k: int) -> np.ndarray:
+    """(n_units,) scores, numbers compared by rank; `rng` is not used."""
+    return _score(tables, tables.to_reference, tables.to_synthetic, k)
+
+
 def score_by_value(tables: AuditTables, rng: np.random.Generator) -> np.ndarray:
-    """(n_units,) scores, k = 1, numbers compared by value instead of rank; `rng` is not used.
+    """The same with k = 1 and numbers compared by value.
 
     Sharper on outliers: of rows beyond all others copied with noise of a tenth of a standard deviation it finds 22 % to
     25 % of the members in the vulnerable tenth at 5 % false alarms, by rank 16 % to 21 % (four simulated tables).
     """
-    ratio = np.log(tables.to_reference_by_value[:, 0] + EPSILON) - np.log(tables.to_synthetic_by_value[:, 0] + EPSILON)
-    return tables.per_unit(ratio)
+    return _score(tables, tables.to_reference_by_value, tables.to_synthetic_by_value, 1)
 
 
-def score(tables: AuditTables, rng: np.random.Generator, *, k: int) -> np.ndarray:
-    """(n_units,) scores; `rng` is not used."""
-    k = min(k, tables.to_reference.shape[1], tables.to_synthetic.shape[1])
-    ratio = np.log(tables.to_reference[:, :k] + EPSILON) - np.log(tables.to_synthetic[:, :k] + EPSILON)
+def _score(tables: AuditTables, to_reference: np.ndarray, to_synthetic: np.ndarray, k: int) -> np.ndarray:
+    k = min(k, to_reference.shape[1], to_synthetic.shape[1])
+    ratio = np.log(to_reference[:, :k] + EPSILON) - np.log(to_synthetic[:, :k] + EPSILON)
     return tables.per_unit(ratio.mean(axis=1))
